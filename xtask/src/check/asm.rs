@@ -1,0 +1,5 @@
+//! placeholder
+use crate::Result;
+pub(crate) fn run() -> Result {
+    Ok(())
+}
