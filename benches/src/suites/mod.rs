@@ -1,5 +1,7 @@
 //! The suites, one file per room.
 
+pub mod gate;
+
 use crate::Suite;
 
 /// A suite's name and the function that declares it.
