@@ -36,12 +36,19 @@ fn read(room: &[u64]) -> u64 {
     xor(room)
 }
 
+/// Four neighbouring places at once, because the memory answers several streams faster than one.
 #[inline(always)]
 fn xor(room: &[u64]) -> u64 {
-    let mut lanes = [0; 32];
-    for chunk in room.chunks_exact(32) {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane ^= value;
+    const STREAM: usize = 192;
+    let mut lanes = [0; 8];
+    for block in room.chunks_exact(4 * STREAM) {
+        for at in (0..STREAM).step_by(8) {
+            for stream in 0..4 {
+                let from = stream * STREAM + at;
+                for (lane, value) in lanes.iter_mut().zip(&block[from..from + 8]) {
+                    *lane ^= value;
+                }
+            }
         }
     }
     lanes.iter().fold(0, |all, lane| all ^ lane)
