@@ -8,6 +8,8 @@ use crate::suite::Series;
 use crate::targets::{Judged, Verdict};
 
 const STYLE: &str = include_str!("style.css");
+/// So many bars stand in one card; a room with more gets several, side by side on a wide screen.
+const MOST_BARS: usize = 14;
 
 /// Summary, plots, targets, cases and facts.
 pub(super) fn page(report: &Report) -> String {
@@ -68,19 +70,24 @@ fn bars(report: &Report, out: &mut String) {
             .filter_map(|judged| {
                 let (value, unit) = (judged.measured?, target_unit(judged));
                 let label = judged.target.id.split_once('/').map_or(name, |(_, rest)| rest);
+                // Colour alone is not for everybody.
+                let missed = if judged.verdict == Verdict::Missed { "missed: " } else { "" };
+                let bound = bound(&judged.target, unit);
                 Some(Bar {
                     label: label.to_owned(),
-                    value: format!("{} ({})", number(unit, value), bound(&judged.target, unit)),
+                    value: format!("{missed}{} ({bound})", number(unit, value)),
                     margin: judged.target.margin(value),
                 })
             })
             .collect();
         let name = escape(name);
-        let _ = writeln!(
-            out,
-            "<div class=\"card\"><h3>{name}: times better than the bound (log)</h3>{}</div>",
-            svg::bars(&name, &rows)
-        );
+        for rows in rows.chunks(MOST_BARS) {
+            let _ = writeln!(
+                out,
+                "<div class=\"card\"><h3>{name}: times better than the bound (log)</h3>{}</div>",
+                svg::bars(&name, rows)
+            );
+        }
     }
     out.push_str("</div>\n");
 }
@@ -128,7 +135,7 @@ fn targets(report: &Report, out: &mut String) {
         let _ = writeln!(
             out,
             "<tr><td class=\"id\"><strong>{}</strong><br>{}</td><td data-is=\"measured\">{}</td>\
-             <td data-is=\"bound\">{}</td><td class=\"v {class}\">{}</td>\
+             <td class=\"bound\" data-is=\"bound\">{}</td><td class=\"v {class}\">{}</td>\
              <td class=\"id soft\">{}</td></tr>",
             escape(&judged.target.id),
             escape(&judged.target.what),
