@@ -38,6 +38,8 @@ pub(crate) struct Package {
     pub(crate) roots: Vec<String>,
     /// Whether `[package.metadata.edgekit]` says `loom = true`.
     pub(crate) loom: bool,
+    /// Whether it is meant for browsers, which `[package.metadata.edgekit]` denies by `wasm = false`.
+    pub(crate) wasm: bool,
 }
 
 impl Package {
@@ -157,6 +159,7 @@ fn read(package: &Value, root: &str) -> Package {
             .filter_map(|target| inside(&target["src_path"]))
             .collect(),
         loom: package["metadata"]["edgekit"]["loom"].as_bool() == Some(true),
+        wasm: package["metadata"]["edgekit"]["wasm"].as_bool() != Some(false),
     }
 }
 

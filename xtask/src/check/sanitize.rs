@@ -59,7 +59,8 @@ fn memcheck(names: &[&str]) -> Result {
     Ok(())
 }
 
-fn executables(messages: &str) -> Vec<String> {
+/// The test programs that a build with `--message-format=json` made.
+pub(super) fn executables(messages: &str) -> Vec<String> {
     let parsed = messages.lines().filter_map(|line| serde_json::from_str(line).ok());
     parsed
         .filter_map(|message: serde_json::Value| {
