@@ -1,5 +1,6 @@
 //! `cargo xtask profile NAME`: where one benchmark spends its instructions, and what it allocates.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -74,7 +75,7 @@ fn by_callgrind(program: &Path, name: &str, dir: &Path) -> Result<Stacks> {
 }
 
 fn print_top(stacks: &Stacks) {
-    let mut by_leaf = std::collections::BTreeMap::<&str, u64>::new();
+    let mut by_leaf = BTreeMap::<&str, u64>::new();
     for (frames, cost) in stacks {
         *by_leaf.entry(frames.last().map_or("", String::as_str)).or_default() += cost;
     }
@@ -102,25 +103,23 @@ fn heap_profile(program: &Path, name: &str, out: &Path) -> Result {
     Ok(())
 }
 
-/// Bytes, blocks and the first frame of the workspace's own, the largest first.
+/// Bytes, blocks and the innermost function of the workspace's own, the largest first.
 fn sites(profile: &Value) -> Vec<(u64, u64, String)> {
     let frames = profile["ftbl"].as_array().map_or(&[][..], Vec::as_slice);
     let points = profile["pps"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut sites: Vec<(u64, u64, String)> = points
-        .iter()
-        .map(|point| {
-            let stack: Vec<&str> = point["fs"]
-                .as_array()
-                .map_or(&[][..], Vec::as_slice)
-                .iter()
-                .filter_map(|index| frames.get(index.as_u64()? as usize)?.as_str())
-                .collect();
-            let own = stack.iter().find(|frame| frame.contains("edgekit")).or(stack.first());
-            let place = own.map_or("?", |frame| frame.split_once(": ").map_or(*frame, |f| f.1));
-            let number = |key: &str| point[key].as_u64().unwrap_or(0);
-            (number("tb"), number("tbk"), place.to_owned())
-        })
-        .collect();
+    let mut by_place = BTreeMap::<String, (u64, u64)>::new();
+    for point in points {
+        let stack = point["fs"].as_array().map_or(&[][..], Vec::as_slice).iter();
+        let mut stack = stack
+            .filter_map(|index| frames.get(index.as_u64()? as usize)?.as_str())
+            .map(|frame| frame.split_once(": ").map_or(frame, |(_, place)| place));
+        let innermost = stack.clone().next().unwrap_or("?");
+        let place = stack.find(|place| place.starts_with("edgekit")).unwrap_or(innermost);
+        let (bytes, blocks) = by_place.entry(place.to_owned()).or_default();
+        *bytes += point["tb"].as_u64().unwrap_or(0);
+        *blocks += point["tbk"].as_u64().unwrap_or(0);
+    }
+    let mut sites: Vec<_> = by_place.into_iter().map(|(place, (a, b))| (a, b, place)).collect();
     sites.sort_by(|a, b| b.cmp(a));
     sites
 }
