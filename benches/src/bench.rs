@@ -45,8 +45,9 @@ pub fn bench(options: &Options) -> Result<bool, String> {
         }
     }
     for target in &targets {
-        if !report.targets.iter().any(|judged| judged.target.id == target.id) {
-            report.targets.push(not_found(target, options, &wanted, &report.machine));
+        let judged = report.targets.iter().any(|judged| judged.target.id == target.id);
+        if !judged && let Some(verdict) = not_found(target, options, &wanted, &report.machine) {
+            report.targets.push(Judged::without(target, verdict));
         }
     }
     let place = |id: &str| targets.iter().position(|target| target.id == id);
@@ -184,19 +185,25 @@ fn again(judged: &mut Judged, room: &mut Room) -> Result<(), String> {
     Ok(())
 }
 
-/// Why no room had what the target speaks of: not asked for, not this machine, or a wrong id.
-fn not_found(target: &Target, options: &Options, wanted: &Wanted, machine: &Machine) -> Judged {
-    let filtered = target.ids().iter().any(|id| !wanted.suite().wants(id));
-    let verdict = if !level_asked(target.level, options) {
+/// Why no room had what the target speaks of: another level, not this machine, or a wrong id.
+/// `None` if it was not asked for.
+fn not_found(
+    target: &Target,
+    options: &Options,
+    wanted: &Wanted,
+    machine: &Machine,
+) -> Option<Verdict> {
+    let filtered = |id: &&str| !wanted.only.is_empty() && !wanted.suite().full().wants(id);
+    if target.ids().iter().any(filtered) {
+        return None;
+    }
+    Some(if !level_asked(target.level, options) {
         Verdict::Skipped(format!("needs --{}", format!("{:?}", target.level).to_lowercase()))
     } else if let Some(isa) = target.isa.as_deref().filter(|isa| !machine.isa.contains(isa)) {
         Verdict::Skipped(format!("this machine has no {isa}"))
-    } else if filtered && !wanted.only.is_empty() {
-        Verdict::Skipped("not asked for".to_owned())
     } else {
         Verdict::Broken(format!("no room has all of {:?} in this run", target.ids()))
-    };
-    Judged::without(target, verdict)
+    })
 }
 
 #[cfg(test)]
@@ -212,20 +219,20 @@ mod tests {
         parse(&text).unwrap().remove(0)
     }
 
-    fn verdict(target: &Target, options: &Options) -> Verdict {
+    fn verdict(target: &Target, options: &Options) -> Option<Verdict> {
         let wanted = wanted(options, std::slice::from_ref(target));
-        not_found(target, options, &wanted, &Machine::here()).verdict
+        not_found(target, options, &wanted, &Machine::here())
     }
 
     #[test]
     fn a_target_of_unknown_ids_is_broken_unless_it_is_not_asked_for() {
         let quick = Options::default();
         let unknown = target("t", ["a/b", "a/c"], "quick", "");
-        assert!(matches!(verdict(&unknown, &quick), Verdict::Broken(_)));
+        assert!(matches!(verdict(&unknown, &quick), Some(Verdict::Broken(_))));
         let other = Options { only: vec!["zzz".to_owned()], ..Options::default() };
-        assert!(matches!(verdict(&unknown, &other), Verdict::Skipped(_)));
+        assert_eq!(verdict(&unknown, &other), None);
         let named = Options { only: vec!["t".to_owned()], ..Options::default() };
-        assert!(matches!(verdict(&unknown, &named), Verdict::Broken(_)));
+        assert!(matches!(verdict(&unknown, &named), Some(Verdict::Broken(_))));
     }
 
     #[test]
@@ -233,12 +240,12 @@ mod tests {
         let full = target("t", ["a/full/b", "a/c"], "full", "");
         assert_eq!(
             verdict(&full, &Options::default()),
-            Verdict::Skipped("needs --full".to_owned())
+            Some(Verdict::Skipped("needs --full".to_owned()))
         );
         let asked = Options { full: true, ..Options::default() };
-        assert!(matches!(verdict(&full, &asked), Verdict::Broken(_)));
+        assert!(matches!(verdict(&full, &asked), Some(Verdict::Broken(_))));
         let exotic = target("t", ["a/b", "a/c"], "quick", "isa = \"sve9\"");
-        assert!(matches!(verdict(&exotic, &Options::default()), Verdict::Skipped(_)));
+        assert!(matches!(verdict(&exotic, &Options::default()), Some(Verdict::Skipped(_))));
     }
 
     #[test]
