@@ -1,5 +1,6 @@
 //! The suites, one file per room.
 
+pub mod gate;
 pub mod kernels;
 
 use crate::Suite;
