@@ -9,35 +9,41 @@ use safetensors::{Dtype, SafeTensors};
 use crate::int4::Group;
 use crate::{Affine, Error, ErrorKind, Format, QuantizedTensor, Scheme};
 
-/// Version of what is written below, in the key `edgekit.quantize`.
-const VERSION: &str = "1";
-const VERSION_KEY: &str = "edgekit.quantize";
+/// The metadata key, and the first line of its value. The lines after it describe one tensor each.
+/// One key for all, because the order of several would be that of a hash map.
+const KEY: &str = "edgekit.quantize";
+const VERSION: &str = "version 1";
 
 /// Writes named tensors as one safetensors file.
 ///
 /// `NAME` holds the codes (I8 or F16 or BF16 in the tensor's shape, U8 in rows of packed pairs),
-/// `NAME.scales` (F32) and `NAME.zero_points` (I8) what belongs to them; the metadata key `NAME`
-/// holds format and shape, such as `int8-symmetric axis=0 shape=10x64`. Any safetensors reader can
-/// read the parts.
+/// `NAME.scales` (F32) and `NAME.zero_points` (I8) what belongs to them; the metadata key
+/// `edgekit.quantize` has a line for each tensor with format, shape and name, such as
+/// `int8-symmetric axis=0 shape=10x64 NAME`. Any safetensors reader can read the parts. The same
+/// tensors give the same bytes.
 ///
 /// # Errors
-/// [`ErrorKind::Config`] for a name that is empty or ends as one of the parts above.
+/// [`ErrorKind::Config`] for a name that is empty, has a line break, comes twice, or ends as one of
+/// the parts above.
 pub fn to_safetensors(tensors: &[(&str, &QuantizedTensor)]) -> Result<Vec<u8>, Error> {
-    let mut metadata = HashMap::from([(VERSION_KEY.to_string(), VERSION.to_string())]);
+    let mut descriptions = VERSION.to_string();
     // Scales as bytes live here while the views borrow them.
     let mut parts: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for &(name, tensor) in tensors {
+    for (i, &(name, tensor)) in tensors.iter().enumerate() {
         let taken = name.is_empty()
+            || name.contains('\n')
             || name.ends_with(".scales")
             || name.ends_with(".zero_points")
-            || metadata.contains_key(name);
+            || tensors[..i].iter().any(|&(other, _)| other == name);
         if taken {
             return Err(Error::new(
                 ErrorKind::Config,
-                format!("the name {name:?} is empty, reserved or used twice; choose another"),
+                format!(
+                    "the name {name:?} is empty, reserved, broken or used twice; choose another"
+                ),
             ));
         }
-        metadata.insert(name.to_string(), describe(tensor));
+        descriptions += &format!("\n{} {name}", describe(tensor));
         let (dtype, shape) = match tensor.format {
             Format::Int8(_) | Format::Int8PerChannel { .. } => (Dtype::I8, tensor.shape.clone()),
             Format::Int4 { .. } => {
@@ -66,11 +72,12 @@ pub fn to_safetensors(tensors: &[(&str, &QuantizedTensor)]) -> Result<Vec<u8>, E
             Ok((name.as_str(), view))
         })
         .collect::<Result<Vec<_>, Error>>()?;
+    let metadata = HashMap::from([(KEY.to_string(), descriptions)]);
     safetensors::serialize(views, Some(metadata)).map_err(foreign)
 }
 
-/// Reads every quantised tensor of a file that [`to_safetensors`] wrote, in order of name. Other
-/// tensors in it are passed over.
+/// Reads every quantised tensor of a file that [`to_safetensors`] wrote, in the order in which they
+/// were given. Other tensors in it are passed over.
 ///
 /// # Errors
 /// [`ErrorKind::Format`] for bytes that are no safetensors file, another version, and descriptions
@@ -78,28 +85,31 @@ pub fn to_safetensors(tensors: &[(&str, &QuantizedTensor)]) -> Result<Vec<u8>, E
 pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<(String, QuantizedTensor)>, Error> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
     let file = SafeTensors::deserialize(bytes).map_err(foreign)?;
-    let metadata = header.metadata().as_ref();
-    match metadata.and_then(|m| m.get(VERSION_KEY)).map(String::as_str) {
+    let described = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let Some(described) = described else {
+        return Err(wrong(format!("no key {KEY:?} in the metadata")));
+    };
+    let mut lines = described.split('\n');
+    match lines.next() {
         Some(VERSION) => {}
-        Some(other) => {
-            return Err(wrong(format!("version {other:?}; this reads version {VERSION:?}")));
-        }
-        None => return Err(wrong(format!("no key {VERSION_KEY:?} in the metadata"))),
+        other => return Err(wrong(format!("{:?}; this reads {VERSION:?}", other.unwrap_or("")))),
     }
-    let mut tensors: Vec<(String, QuantizedTensor)> = Vec::new();
-    for (name, description) in metadata.into_iter().flatten() {
-        if name != VERSION_KEY {
-            tensors.push((name.clone(), read(&file, name, description)?));
-        }
-    }
-    tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(tensors)
+    lines
+        .map(|line| {
+            let (format, shape, name) =
+                parse(line).ok_or_else(|| wrong(format!("a tensor is described as {line:?}")))?;
+            Ok((name.to_string(), read(&file, name, format, &shape)?))
+        })
+        .collect()
 }
 
-fn read(file: &SafeTensors, name: &str, description: &str) -> Result<QuantizedTensor, Error> {
-    let (format, shape) = parse(description)
-        .ok_or_else(|| wrong(format!("tensor {name:?} is described as {description:?}")))?;
-    let mut tensor = QuantizedTensor::empty(&shape, format)?;
+fn read(
+    file: &SafeTensors,
+    name: &str,
+    format: Format,
+    shape: &[usize],
+) -> Result<QuantizedTensor, Error> {
+    let mut tensor = QuantizedTensor::empty(shape, format)?;
     let part = |part: &str, dtype: Dtype, len: usize| {
         let view = file.tensor(part).map_err(foreign)?;
         if view.dtype() != dtype || view.shape().iter().product::<usize>() != len {
@@ -147,7 +157,7 @@ fn describe(tensor: &QuantizedTensor) -> String {
         Format::Int8(s) => format!("int8-{}", scheme(s)),
         Format::Int8PerChannel { scheme: s, axis } => format!("int8-{} axis={axis}", scheme(s)),
         Format::Int4 { scheme: s, group } => {
-            format!("int4-{} group={}", scheme(s), group.len())
+            format!("int4-{} group={}", scheme(s), group.size())
         }
         Format::F16 => "f16".to_string(),
         Format::Bf16 => "bf16".to_string(),
@@ -156,8 +166,9 @@ fn describe(tensor: &QuantizedTensor) -> String {
     format!("{format} shape={}", shape.join("x"))
 }
 
-fn parse(description: &str) -> Option<(Format, Vec<usize>)> {
-    let (format, shape) = description.rsplit_once(" shape=")?;
+fn parse(line: &str) -> Option<(Format, Vec<usize>, &str)> {
+    let (format, rest) = line.split_once(" shape=")?;
+    let (shape, name) = rest.split_once(' ')?;
     let shape = shape.split('x').map(|n| n.parse().ok()).collect::<Option<Vec<usize>>>()?;
     let (kind, setting) = format.split_once(' ').unwrap_or((format, ""));
     let scheme = match kind.split_once('-').map_or("", |(_, scheme)| scheme) {
@@ -169,12 +180,12 @@ fn parse(description: &str) -> Option<(Format, Vec<usize>)> {
     let format = match kind.split('-').next()? {
         "int8" if setting.is_empty() => Format::Int8(scheme?),
         "int8" => Format::Int8PerChannel { scheme: scheme?, axis: number("axis=")? },
-        "int4" => Format::Int4 { scheme: scheme?, group: Group::of_len(number("group=")?)? },
+        "int4" => Format::Int4 { scheme: scheme?, group: Group::of_size(number("group=")?)? },
         "f16" => Format::F16,
         "bf16" => Format::Bf16,
         _ => return None,
     };
-    Some((format, shape))
+    Some((format, shape, name))
 }
 
 fn wrong(what: String) -> Error {

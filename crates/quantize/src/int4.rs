@@ -15,7 +15,7 @@ pub enum Group {
 
 impl Group {
     /// Values in a group.
-    pub const fn len(self) -> usize {
+    pub const fn size(self) -> usize {
         match self {
             Group::G32 => 32,
             Group::G64 => 64,
@@ -23,9 +23,9 @@ impl Group {
         }
     }
 
-    /// The group of that length, if there is one.
-    pub const fn of_len(len: usize) -> Option<Self> {
-        match len {
+    /// The group of that size, if there is one.
+    pub const fn of_size(size: usize) -> Option<Self> {
+        match size {
             32 => Some(Group::G32),
             64 => Some(Group::G64),
             128 => Some(Group::G128),

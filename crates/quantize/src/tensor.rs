@@ -86,8 +86,8 @@ impl QuantizedTensor {
                 let cols = tensor.cols();
                 let rows = tensor.data.chunks_exact_mut(cols.div_ceil(2));
                 for (row, codes) in values.chunks_exact(cols).zip(rows) {
-                    let bytes = codes.chunks_mut(group.len() / 2);
-                    for (values, codes) in row.chunks(group.len()).zip(bytes) {
+                    let bytes = codes.chunks_mut(group.size() / 2);
+                    for (values, codes) in row.chunks(group.size()).zip(bytes) {
                         let (scale, zero) = int4::encode(values, scheme, codes);
                         tensor.scales.push(scale);
                         tensor.zero_points.push(zero as i8);
@@ -167,7 +167,7 @@ impl QuantizedTensor {
             Format::Int8(_) => 1,
             Format::Int8PerChannel { axis, .. } => self.shape[axis],
             Format::Int4 { group, .. } => {
-                self.len() / self.cols() * self.cols().div_ceil(group.len())
+                self.len() / self.cols() * self.cols().div_ceil(group.size())
             }
             Format::F16 | Format::Bf16 => 0,
         }
@@ -233,9 +233,9 @@ impl QuantizedTensor {
                 let cols = self.cols();
                 let rows = self.data.chunks_exact(cols.div_ceil(2));
                 for (row, codes) in values.chunks_exact_mut(cols).zip(rows) {
-                    let bytes = codes.chunks(group.len() / 2);
+                    let bytes = codes.chunks(group.size() / 2);
                     for ((values, codes), (&scale, &zero)) in
-                        row.chunks_mut(group.len()).zip(bytes).zip(&mut scales)
+                        row.chunks_mut(group.size()).zip(bytes).zip(&mut scales)
                     {
                         int4::decode(codes, scale, zero as u8, values);
                     }

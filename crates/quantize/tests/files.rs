@@ -22,6 +22,7 @@ fn every_format_comes_back_as_it_was() {
     let tensors = tensors();
     assert_eq!(from_safetensors(&write(&tensors)).unwrap(), tensors);
     assert_eq!(from_safetensors(&write(&[])).unwrap(), []);
+    assert_eq!(write(&tensors), write(&tensors), "the same tensors give the same bytes");
 }
 
 #[test]
@@ -55,15 +56,16 @@ fn descriptions_that_do_not_fit_are_refused() {
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         from_safetensors(&bytes).unwrap_err().kind()
     };
-    assert_eq!(text("shape=3x37", "shape=3x38"), ErrorKind::Format);
+    assert_eq!(text("f16 shape=3x37", "f16 shape=3x38"), ErrorKind::Format);
     assert_eq!(text("group=64", "group=65"), ErrorKind::Format);
-    assert_eq!(text("\"edgekit.quantize\":\"1\"", "\"edgekit.quantize\":\"2\""), ErrorKind::Format);
+    assert_eq!(text("version 1", "version 2"), ErrorKind::Format);
+    assert_eq!(text("edgekit.quantize", "edgekit.quantise"), ErrorKind::Format);
 }
 
 #[test]
 fn names_that_would_clash_are_refused() {
     let tensor = &tensors()[0].1;
-    for names in [vec![""], vec!["a.scales"], vec!["a.zero_points"], vec!["a", "a"]] {
+    for names in [vec![""], vec!["a.scales"], vec!["a.zero_points"], vec!["a", "a"], vec!["a\nb"]] {
         let named: Vec<_> = names.iter().map(|name| (*name, tensor)).collect();
         assert_eq!(to_safetensors(&named).unwrap_err().kind(), ErrorKind::Config, "{names:?}");
     }
