@@ -36,8 +36,7 @@ macro_rules! with_kernels {
             /// The cosine similarity `Σ aᵢ bᵢ / (‖a‖ · ‖b‖)`, in one pass, clamped to [-1, 1].
             ///
             /// 0 if a norm is 0, which includes vectors so small that their squares vanish
-            /// (all values below about 1e-23). Values above about 1e19 overflow the norms: scale
-            /// such vectors first.
+            /// (norms below about 1e-22). Norms above 1.8e19 overflow: scale such vectors first.
             ///
             /// # Panics
             /// If the lengths differ.
@@ -45,7 +44,7 @@ macro_rules! with_kernels {
                 check { same_len(a.len(), b.len()) } run distance::cosine
             }
             /// The cosine similarity of vectors whose norms are known already; pass 1 for vectors
-            /// of unit length. Clamped to [-1, 1]; 0 if a norm is 0.
+            /// of unit length. Clamped to [-1, 1]; 0 if the product of the norms is 0.
             ///
             /// # Panics
             /// If the lengths differ.

@@ -35,8 +35,13 @@ fn an_unknown_name_is_an_error_that_lists_what_there_is() {
 #[test]
 fn the_environment_forces_a_table_and_never_falls_back() {
     let me = std::env::current_exe().unwrap();
+    // Under an emulator the child needs the runner that cargo gave to us.
+    let runner = std::env::var("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER");
+    let runner = runner.ok().filter(|_| cfg!(target_arch = "aarch64")).unwrap_or_default();
     let run = |isa: &str| {
-        let mut command = std::process::Command::new(&me);
+        let mut words = runner.split_whitespace().map(Into::into).chain([me.clone()]);
+        let mut command = std::process::Command::new(words.next().unwrap());
+        command.args(words);
         command.args(["--exact", "api::child_prints_its_table", "--nocapture"]);
         let out = command.env("EDGEKIT_ISA", isa).output().unwrap();
         String::from_utf8(out.stdout).unwrap()

@@ -70,10 +70,9 @@ pub(crate) fn cosine<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
         xx[1] = s.mul_add(x, x, xx[1]);
         yy[1] = s.mul_add(y, y, yy[1]);
     }
-    let dot = s.sum(s.add(xy[0], xy[1]));
-    let norm_a = sqrt(s.sum(s.add(xx[0], xx[1])));
-    let norm_b = sqrt(s.sum(s.add(yy[0], yy[1])));
-    similarity(dot, norm_a, norm_b)
+    let (xy, xx, yy) = (s.add(xy[0], xy[1]), s.add(xx[0], xx[1]), s.add(yy[0], yy[1]));
+    let [dot, norm_a, norm_b, _] = s.sum_4([xy, xx, yy, zero]);
+    similarity(dot, sqrt(norm_a), sqrt(norm_b))
 }
 
 #[inline(always)]
@@ -86,11 +85,12 @@ pub(crate) fn norm<S: Simd>(s: S, a: &[f32]) -> f32 {
     sqrt(dot(s, a, a))
 }
 
-/// `dot / (norm_a · norm_b)` within [-1, 1], 0 if a norm is 0. Divides twice, because the product
-/// of two norms overflows or vanishes where neither of them does.
+/// `dot / (norm_a · norm_b)` within [-1, 1], 0 if a norm is 0. The product of two square roots of
+/// `f32`s does not overflow.
 #[inline(always)]
 fn similarity(dot: f32, norm_a: f32, norm_b: f32) -> f32 {
-    if norm_a == 0.0 || norm_b == 0.0 { 0.0 } else { (dot / norm_a / norm_b).clamp(-1.0, 1.0) }
+    let norms = norm_a * norm_b;
+    if norms == 0.0 { 0.0 } else { (dot / norms).clamp(-1.0, 1.0) }
 }
 
 #[inline(always)]

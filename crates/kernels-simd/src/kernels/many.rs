@@ -9,14 +9,14 @@ use crate::simd::{Cursor, F32, Simd, prefetch};
 
 #[inline(always)]
 pub(crate) fn dot_many<S: Simd>(s: S, query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
-    let mut fours = out.chunks_exact_mut(4);
+    let (fours, rest) = out.as_chunks_mut::<4>();
     let mut i = 0;
-    for four in &mut fours {
+    for four in fours {
         let group = [rows.at(i), rows.at(i + 1), rows.at(i + 2), rows.at(i + 3)];
-        four.copy_from_slice(&dot_4(s, query, group));
+        *four = dot_4(s, query, group);
         i += 4;
     }
-    for one in fours.into_remainder() {
+    for one in rest {
         *one = dot(s, query, rows.at(i));
         i += 1;
     }
@@ -24,14 +24,14 @@ pub(crate) fn dot_many<S: Simd>(s: S, query: &[f32], rows: Rows<'_, f32>, out: &
 
 #[inline(always)]
 pub(crate) fn l2_squared_many<S: Simd>(s: S, query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
-    let mut fours = out.chunks_exact_mut(4);
+    let (fours, rest) = out.as_chunks_mut::<4>();
     let mut i = 0;
-    for four in &mut fours {
+    for four in fours {
         let group = [rows.at(i), rows.at(i + 1), rows.at(i + 2), rows.at(i + 3)];
-        four.copy_from_slice(&l2_squared_4(s, query, group));
+        *four = l2_squared_4(s, query, group);
         i += 4;
     }
-    for one in fours.into_remainder() {
+    for one in rest {
         *one = l2_squared(s, query, rows.at(i));
         i += 1;
     }
@@ -102,7 +102,7 @@ fn dot_4<S: Simd>(s: S, query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
             acc[i] = s.mul_add(x, ys[i], acc[i]);
         }
     }
-    [s.sum(acc[0]), s.sum(acc[1]), s.sum(acc[2]), s.sum(acc[3])]
+    s.sum_4(acc)
 }
 
 #[inline(always)]
@@ -121,5 +121,5 @@ fn l2_squared_4<S: Simd>(s: S, query: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
             acc[i] = s.mul_add(d, d, acc[i]);
         }
     }
-    [s.sum(acc[0]), s.sum(acc[1]), s.sum(acc[2]), s.sum(acc[3])]
+    s.sum_4(acc)
 }

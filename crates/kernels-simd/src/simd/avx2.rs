@@ -76,6 +76,16 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn sum_4(self, [a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        // SAFETY: the token proves AVX2; an array of four has the layout of a register.
+        unsafe {
+            let halves = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+            let high = _mm256_extractf128_ps::<1>(halves);
+            let sums = _mm_add_ps(_mm256_castps256_ps128(halves), high);
+            core::mem::transmute::<__m128, [f32; 4]>(sums)
+        }
+    }
+    #[inline(always)]
     fn min_lane(self, a: __m256) -> f32 {
         // SAFETY: the token proves AVX2 and all below it.
         unsafe {

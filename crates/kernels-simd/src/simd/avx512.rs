@@ -77,6 +77,24 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn sum_4(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        // SAFETY: the token proves AVX-512; an array of four has the layout of a register.
+        unsafe {
+            // Each step halves the lanes of every vector and joins two of them in one register.
+            let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+            let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+            let high = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+            let quarters = _mm512_add_ps(low, high);
+            let upper = _mm512_extractf32x8_ps::<1>(quarters);
+            let halves = _mm256_add_ps(_mm512_castps512_ps256(quarters), upper);
+            let upper = _mm256_extractf128_ps::<1>(halves);
+            let sums = _mm_add_ps(_mm256_castps256_ps128(halves), upper);
+            core::mem::transmute::<__m128, [f32; 4]>(sums)
+        }
+    }
+    #[inline(always)]
     fn min_lane(self, a: __m512) -> f32 {
         // SAFETY: the token proves AVX-512.
         unsafe { _mm512_reduce_min_ps(a) }

@@ -49,6 +49,11 @@ pub(crate) trait Simd: Copy {
     fn first(self, count: usize, a: Self::F32, b: Self::F32) -> Self::F32;
     /// The sum of all lanes.
     fn sum(self, a: Self::F32) -> f32;
+    /// The sums of all lanes of each; cheaper than four [`Simd::sum`]s where lanes can be transposed.
+    #[inline(always)]
+    fn sum_4(self, [a, b, c, d]: [Self::F32; 4]) -> [f32; 4] {
+        [self.sum(a), self.sum(b), self.sum(c), self.sum(d)]
+    }
     /// The smallest lane, none being NaN.
     fn min_lane(self, a: Self::F32) -> f32;
     /// The largest lane, none being NaN.

@@ -66,6 +66,13 @@ impl Simd for Neon {
         unsafe { vaddvq_f32(a) }
     }
     #[inline(always)]
+    fn sum_4(self, [a, b, c, d]: [float32x4_t; 4]) -> [f32; 4] {
+        let mut sums = [0.0; 4];
+        // SAFETY: the token proves NEON; `sums` has room for four values.
+        unsafe { vst1q_f32(sums.as_mut_ptr(), vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d))) };
+        sums
+    }
+    #[inline(always)]
     fn min_lane(self, a: float32x4_t) -> f32 {
         // SAFETY: the token proves NEON.
         unsafe { vminvq_f32(a) }

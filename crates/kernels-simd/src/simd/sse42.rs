@@ -82,6 +82,14 @@ impl Simd for Sse42 {
         }
     }
     #[inline(always)]
+    fn sum_4(self, [a, b, c, d]: [__m128; 4]) -> [f32; 4] {
+        // SAFETY: the token proves SSE4.2; an array of four has the layout of a register.
+        unsafe {
+            let sums = _mm_hadd_ps(_mm_hadd_ps(a, b), _mm_hadd_ps(c, d));
+            core::mem::transmute::<__m128, [f32; 4]>(sums)
+        }
+    }
+    #[inline(always)]
     fn min_lane(self, a: __m128) -> f32 {
         // SAFETY: the token proves SSE4.2.
         unsafe {
