@@ -52,9 +52,9 @@ impl Map {
         };
         map.points = table.rows().map(|row| map.project(kernels, row)).collect();
         for point in &map.points {
-            for axis in 0..2 {
-                map.low[axis] = map.low[axis].min(point[axis]);
-                map.high[axis] = map.high[axis].max(point[axis]);
+            for (axis, &along) in point.iter().enumerate() {
+                map.low[axis] = map.low[axis].min(along);
+                map.high[axis] = map.high[axis].max(along);
             }
         }
         map
