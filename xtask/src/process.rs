@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use crate::Result;
 use crate::workspace::root;
 
+/// A longer value of an environment variable, such as a path, is cut when it is shown.
+const LONGEST_VALUE: usize = 60;
+
 /// A `cargo` command in the workspace root.
 pub(crate) fn cargo<const N: usize>(args: [&str; N]) -> Command {
     tool("cargo", args)
@@ -64,7 +67,10 @@ fn is_executable(path: &Path) -> bool {
 
 fn line(command: &Command) -> String {
     let set = command.get_envs().filter_map(|(name, value)| {
-        Some(format!("{}={}", name.to_string_lossy(), quoted(&value?.to_string_lossy())))
+        let value = quoted(&value?.to_string_lossy());
+        let shown: String = value.chars().take(LONGEST_VALUE).collect();
+        let cut = if shown.len() < value.len() { "…" } else { "" };
+        Some(format!("{}={shown}{cut}", name.to_string_lossy()))
     });
     let words = std::iter::once(command.get_program())
         .chain(command.get_args())

@@ -73,8 +73,8 @@ impl Report {
             count(&|judged| judged.verdict == Verdict::Missed && !judged.fails(self.strict));
         let skipped = count(&|judged| matches!(judged.verdict, Verdict::Skipped(_)));
         format!(
-            "targets: {met} met, {failing} failing, {warned} timings missed without failing, \
-             {skipped} not judged; answers: {} checked, {} wrong",
+            "targets: {met} met, {failing} failing, {warned} missed with a warning, {skipped} not \
+             judged; answers: {} checked, {} wrong",
             self.checked,
             self.failures.len()
         )
@@ -248,7 +248,7 @@ pub(crate) mod tests {
     fn a_missed_timing_is_said_and_fails_only_a_strict_run() {
         let mut report = example();
         assert!(report.passed());
-        assert!(report.summary().contains("1 met, 0 failing, 1 timings missed"));
+        assert!(report.summary().contains("1 met, 0 failing, 1 missed with a warning"));
         report.strict = true;
         assert!(!report.passed());
         report.strict = false;

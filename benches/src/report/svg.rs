@@ -65,7 +65,7 @@ impl Axis {
             let all = (first..=last).flat_map(|p| steps.iter().map(move |s| s * 10f64.powi(p)));
             return all.filter(|v| (self.low..=self.high).contains(v)).collect();
         }
-        let rough = (self.high - self.low) / 5.0;
+        let rough = (self.high - self.low) / 7.0;
         let power = 10f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].map(|s| s * power).into_iter().find(|s| *s >= rough);
         let step = step.unwrap_or(rough);

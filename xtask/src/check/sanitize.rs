@@ -44,8 +44,9 @@ fn address_sanitizer(names: &[&str]) -> Result {
 
 /// valgrind has no AVX-512, so the best table that it can run is AVX2's.
 fn memcheck(names: &[&str]) -> Result {
-    let mut build = cargo(["test", "--no-run", "--lib", "--tests", "--message-format=json"]);
-    let messages = output(build.args(names))?;
+    let mut build = cargo(["test", "--no-run", "--lib", "--tests"]);
+    start(build.args(names))?;
+    let messages = output(build.arg("--message-format=json"))?;
     for program in executables(&messages) {
         let flags =
             ["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"];

@@ -33,7 +33,8 @@ fn arm() -> Result {
     need("qemu-aarch64", "apt-get install qemu-user")?;
     let (mut build, std) = cargo_for(ARM)?;
     build.args(["test", "--release", "-p", KERNELS, "--test", "main", "--target", ARM]).args(&std);
-    let messages = output(build.args(["--no-run", "--message-format=json"]))?;
+    start(build.arg("--no-run"))?;
+    let messages = output(build.arg("--message-format=json"))?;
     let programs = sanitize::executables(&messages);
     let [program] = programs.as_slice() else {
         return Err(format!("expected one test program of {KERNELS}, found {programs:?}"));
