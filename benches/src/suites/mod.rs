@@ -1,5 +1,6 @@
 //! The suites, one file per room.
 
+pub mod index;
 pub mod kernels;
 
 use crate::Suite;
@@ -8,4 +9,4 @@ use crate::Suite;
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("kernels", kernels::declare)];
+pub const SUITES: &[Entry] = &[("kernels", kernels::declare), ("index", index::declare)];
