@@ -1,6 +1,7 @@
 //! The suites, one file per room.
 
 pub mod gate;
+pub mod index;
 pub mod kernels;
 
 use crate::Suite;
@@ -9,4 +10,4 @@ use crate::Suite;
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("kernels", kernels::declare)];
+pub const SUITES: &[Entry] = &[("kernels", kernels::declare), ("index", index::declare)];

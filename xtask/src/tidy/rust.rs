@@ -18,11 +18,15 @@ const LEFTOVER_WORDS: &[&str] = &[concat!("FIX", "ME"), concat!("X", "XX"), conc
 /// Module names that say nothing about what is in them.
 const VAGUE: &[&str] = &["prelude", "utils", "util", "common", "helpers", "misc"];
 
+/// The other way to begin a crate's root.
+const README_AS_DOC: &str = "#![doc = include_str!(\"../README.md\")]\n";
+
 /// All rules for any Rust file.
 pub(super) fn check(file: &str, text: &str, may_be_unsafe: bool) -> Vec<Defect> {
     let code = code_only(text);
     let mut defects = Vec::new();
-    if !text.starts_with("//!") {
+    // A crate's root may say it in its README.
+    if !text.starts_with("//!") && !text.starts_with(README_AS_DOC) {
         defects.push(Defect::new(file, 1, "the first line must be `//!` and the file's one idea"));
     }
     let lines = text.lines().count();
@@ -112,6 +116,7 @@ mod tests {
         let body = "#![allow(unsafe_code, reason = \"x\")]\n/// Not unsafe to call.\nfn f() {}\n";
         assert!(said(body).is_empty(), "{:?}", said(body));
         assert!(check_root("lib.rs", "//! A.\n#![deny(unsafe_code)]\n").is_empty());
+        assert!(check("crates/x/src/lib.rs", README_AS_DOC, false).is_empty());
     }
 
     #[test]
