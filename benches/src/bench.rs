@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::machine::Machine;
 use crate::measure::Measured;
+use crate::paired::paired;
 use crate::report::{Report, text};
 use crate::room::{Room, Wanted};
 use crate::suites::SUITES;
@@ -46,7 +47,12 @@ pub fn bench(options: &Options) -> Result<bool, String> {
     }
     for target in &targets {
         let judged = report.targets.iter().any(|judged| judged.target.id == target.id);
-        if !judged && let Some(verdict) = not_found(target, options, &wanted, &report.machine) {
+        if judged {
+            continue;
+        }
+        if let Some(judged) = across_rooms(target, options, &report, &out)? {
+            report.targets.push(judged);
+        } else if let Some(verdict) = not_found(target, options, &wanted, &report.machine) {
             report.targets.push(Judged::without(target, verdict));
         }
     }
@@ -163,6 +169,48 @@ fn room(
     report.cases.extend(cases);
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Judges a target whose two sides are in different rooms, once all of them are measured. A miss is
+/// measured again by asking both rooms in turns.
+fn across_rooms(
+    target: &Target,
+    options: &Options,
+    report: &Report,
+    out: &Path,
+) -> Result<Option<Judged>, String> {
+    let isa = &report.machine.isa;
+    if !level_asked(target.level, options)
+        || target.isa.as_deref().is_some_and(|name| !isa.contains(&name))
+    {
+        return Ok(None);
+    }
+    let number = |id: &str| {
+        let case = report.cases.iter().find(|case| case.id == id).map(|c| (c.value, c.unit));
+        let fact = report.facts.iter().find(|fact| fact.id == id).map(|f| (f.value, f.unit));
+        case.or(fact).map(|(value, unit)| Sided { id: id.to_owned(), value, unit })
+    };
+    let Some(sides) = target.ids().into_iter().map(number).collect() else { return Ok(None) };
+    let mut judged = judge(target, sides);
+    if let (Verdict::Missed, Kind::Timing, Some([first, second])) =
+        (&judged.verdict, target.kind, &target.ratio)
+    {
+        let program = std::env::current_exe().map_err(|e| e.to_string())?;
+        let open = |id: &str, log: &str| {
+            let wanted = Wanted { full: options.full, only: vec![id.to_owned()] };
+            let room = id.split('/').next().unwrap_or(id);
+            let room = Room::open(&program, room, &wanted, &out.join(log))?;
+            let case = room.case(id);
+            Ok::<_, String>(case.map(|case| (room, case)))
+        };
+        if let (Some((mut a, a_case)), Some((mut b, b_case))) =
+            (open(first, "again-first.log")?, open(second, "again-second.log")?)
+        {
+            let budget = Duration::from_secs(4);
+            judged.again(paired(&mut |n| a.run(a_case, n), &mut |n| b.run(b_case, n), budget)?);
+        }
+    }
+    Ok(Some(judged))
 }
 
 /// A missed timing is measured once more before it counts: both sides in turns, or a single case
