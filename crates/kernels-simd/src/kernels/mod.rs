@@ -3,6 +3,7 @@
 pub(crate) mod binary;
 pub(crate) mod bytes;
 pub(crate) mod distance;
+pub(crate) mod elements;
 pub(crate) mod many;
 pub(crate) mod packed;
 pub(crate) mod reduce;

@@ -67,14 +67,15 @@ impl<'a, S: Copy, A: Loader<S>, B: Loader<S>, const P: usize, const Q: usize>
         Some(steps)
     }
 
-    /// Reads what is left when it is less than a register, the missing lanes zero, and how many
-    /// lanes are real.
+    /// Reads what is left when it is less than a register, the missing lanes zero, and steps over
+    /// it; also says how many lanes are real.
     #[inline(always)]
-    pub(crate) fn tail(self) -> Option<(Step<S, A, B, P, Q>, usize)> {
+    pub(crate) fn tail(&mut self) -> Option<(Step<S, A, B, P, Q>, usize)> {
         if self.left == 0 || self.left >= A::LANES {
             return None;
         }
         let (s, count) = (self.s, self.left);
+        self.left = 0;
         let mut a = [const { MaybeUninit::uninit() }; P];
         let mut b = [const { MaybeUninit::uninit() }; Q];
         for (vector, from) in a.iter_mut().zip(self.a) {

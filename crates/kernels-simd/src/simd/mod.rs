@@ -3,7 +3,7 @@
 //! A token is a zero-sized value that only a `#[target_feature]` function can make (its `new` is such
 //! a function), so that the compiler itself refuses a wrapper which enables less than its token
 //! uses. Kernels are safe generic code over [`Simd`] and [`SimdBytes`] and touch memory through
-//! [`Cursor`] and [`Sink`] alone; what is unsafe stays in this directory and in `table/mod.rs`.
+//! [`Cursor`] and [`map`](map::map) alone; what is unsafe stays in this directory and in `table/mod.rs`.
 //!
 //! Everything here is `#[inline(always)]`: a helper that is not inlined falls out of its caller's
 //! feature context and becomes a call per vector, which the assembly check reports.
@@ -40,8 +40,8 @@ macro_rules! memory {
 
 pub(crate) mod cursor;
 pub(crate) mod loader;
+pub(crate) mod map;
 pub(crate) mod scalar;
-pub(crate) mod sink;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -56,7 +56,7 @@ pub(crate) mod sse42;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use loader::{Bf16, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8};
-pub(crate) use sink::Sink;
+pub(crate) use map::{Map, map, update, update_2, update_3};
 
 /// Vectors of `f32`.
 pub(crate) trait Simd: Copy {

@@ -106,6 +106,7 @@ macro_rules! family {
 
 mod binary;
 mod bytes;
+mod elements;
 mod floats;
 mod halves;
 mod mixed;
@@ -126,6 +127,7 @@ pub struct Kernels {
     packed: packed::Packed,
     binary: binary::Binary,
     reduce: reduce::Reduce,
+    elements: elements::Elements,
 }
 
 /// A table from the modules of its families; a set that only multiplies bytes better takes the
@@ -144,6 +146,7 @@ macro_rules! table {
             packed: packed::$bytes::TABLE,
             binary: binary::$bytes::TABLE,
             reduce: reduce::$base::TABLE,
+            elements: elements::$base::TABLE,
         }
     };
 }
@@ -277,4 +280,16 @@ fn tile_shape(query: usize, dim: usize, queries: usize, rows: usize, out: usize)
         queries.checked_mul(rows) == Some(out),
         "room for {out} results of {queries} queries against {rows} rows"
     );
+}
+
+#[inline]
+#[track_caller]
+fn mask_len(values: usize, words: usize) {
+    assert!(words == values.div_ceil(64), "room for {words} words of 64 bits for {values} values");
+}
+
+#[inline]
+#[track_caller]
+fn ordered(low: f32, high: f32) {
+    assert!(low <= high, "no value is within [{low}, {high}]");
 }

@@ -7,6 +7,7 @@
 mod binary;
 mod bytes;
 mod distance;
+mod elements;
 mod halves;
 pub(crate) mod inputs;
 mod many;
@@ -47,6 +48,13 @@ checks! {
     packed::dot_i8_u4_is_exact,
     packed::dot_i8_u2_is_exact,
     binary::hamming_and_jaccard_are_exact,
+    elements::arithmetic_is_exact,
+    elements::combinations_are_within_their_bound,
+    elements::normalize_gives_unit_length,
+    elements::nan_stays_where_it_is,
+    elements::argmax_and_count_are_exact,
+    elements::top_k_equals_sorting,
+    elements::violations_fail_closed,
     reduce::sum_is_within_its_bound,
     reduce::min_max_is_exact_and_passes_over_nan,
     reduce::mean_variance_is_stable,
