@@ -4,14 +4,20 @@
 #![deny(unsafe_code)]
 
 mod error;
+mod file;
 mod flat;
 mod fvecs;
 mod hash;
 mod hnsw;
 mod index;
+mod map;
 mod metric;
+mod persist;
 mod pool;
+mod scan;
 mod scratch;
+mod slab;
+mod store;
 mod vectors;
 
 pub use error::{Error, ErrorKind};
@@ -20,6 +26,8 @@ pub use fvecs::{Matrix, read_fvecs, read_ivecs};
 pub use hnsw::{HnswConfig, HnswIndex};
 #[cfg(feature = "rayon")]
 pub use index::search_batch;
-pub use index::{Index, Neighbor, SearchParams};
+pub use index::{Filter, Index, Method, Neighbor, SearchParams};
 pub use metric::Metric;
+pub use persist::verify;
 pub use scratch::Scratch;
+pub use store::{Originals, Storage};
