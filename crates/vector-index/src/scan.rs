@@ -2,6 +2,7 @@
 
 use crate::Scratch;
 use crate::pool::pack;
+use crate::store::Store;
 use crate::vectors::Vectors;
 
 /// Rows scored at a time: enough to amortise the call, few enough that their distances stay in the
@@ -16,6 +17,21 @@ impl Vectors {
     /// Leaves in the scratch's pool the `keep` nearest, by code, of the vectors that are `allowed`.
     /// It is asked only about those near enough.
     pub(crate) fn scan(&self, keep: usize, allowed: impl Fn(u32) -> bool, scratch: &mut Scratch) {
+        self.scan_store(&self.codes, keep, allowed, scratch);
+    }
+
+    /// Leaves in the scratch's pool the `keep` nearest by the most exact rows there are.
+    pub(crate) fn scan_exactly(&self, keep: usize, scratch: &mut Scratch) {
+        self.scan_store(self.originals.as_ref().unwrap_or(&self.codes), keep, |_| true, scratch);
+    }
+
+    fn scan_store(
+        &self,
+        store: &Store,
+        keep: usize,
+        allowed: impl Fn(u32) -> bool,
+        scratch: &mut Scratch,
+    ) {
         let Scratch { query, walk, keys, .. } = scratch;
         let n = self.slots();
         let keep = keep.min(self.len());
@@ -26,7 +42,7 @@ impl Vectors {
         keys.clear();
         for (start, len) in blocks {
             let distances = &mut block[..len];
-            self.codes.distances_in_order(query, start, distances);
+            store.distances_in_order(query, start, distances);
             let slots = (start..).map(|slot| slot as u32);
             if keep <= POOL_LIMIT {
                 let mut bound = pool.bound();

@@ -8,3 +8,4 @@ mod files;
 mod model;
 mod recall;
 mod storage;
+mod tune;

@@ -5,6 +5,7 @@ mod insert;
 mod links;
 mod remove;
 mod search;
+mod tune;
 mod walk;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use crate::vectors::Vectors;
 use crate::{Error, ErrorKind, Filter, Index, Metric, Neighbor, Scratch, SearchParams, Storage};
 use insert::Build;
 pub(crate) use links::Links;
+pub use tune::{Stats, Tuned};
 
 /// Settings of an [`HnswIndex`], fixed when it is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,13 +147,6 @@ impl HnswIndex {
     /// How many layers the graph has: 0 while it is empty, 1 until some vector is drawn upwards.
     pub fn layers(&self) -> usize {
         self.entry.map_or(0, |entry| self.links.level(entry) + 1)
-    }
-
-    /// Mean number of links per vector in the bottom layer.
-    pub fn mean_degree(&self) -> f64 {
-        let links: usize =
-            self.vectors.live().map(|node| self.links.neighbors(node, 0).count()).sum();
-        links as f64 / self.len().max(1) as f64
     }
 
     /// The highest layer of a vector: level `l` with probability `m⁻ˡ`, as in the paper, but drawn
