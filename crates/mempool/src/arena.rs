@@ -108,6 +108,15 @@ impl ByteArena {
         arena
     }
 
+    /// Moves one plain value in.
+    ///
+    /// # Errors
+    /// As [`alloc_zeroed`](Self::alloc_zeroed).
+    #[inline]
+    pub fn alloc<T: Copy>(&self, value: T) -> Result<&mut T, Error> {
+        self.bump.try_alloc(value).map_err(|_| self.full::<T>(1))
+    }
+
     /// `len` zeros, aligned for `T`.
     ///
     /// # Errors
@@ -229,6 +238,8 @@ mod tests {
             let wide = arena.alloc_zeroed::<u64>(n).unwrap();
             assert_eq!(wide.as_ptr() as usize % align_of::<u64>(), 0);
             assert!(wide.iter().all(|&x| x == 0));
+            let one = arena.alloc(n as u128).unwrap();
+            assert_eq!((*one, one as *const u128 as usize % align_of::<u128>()), (n as u128, 0));
         }
     }
 

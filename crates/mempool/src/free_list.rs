@@ -8,26 +8,30 @@
 //! many buffers as it has *seats*, a seat is taken out of the common maximum under the lock, once,
 //! and stays with the magazine. Seats are at most half of the maximum, the rest is anybody's.
 
+use std::cell::{Cell, RefCell};
+
 use crate::sync::{Mutex, lock};
 
 /// The buffers that one thread has at hand.
 pub(crate) struct Magazine<T> {
-    buffers: Vec<T>,
-    seats: usize,
+    /// The one returned last: reached without a borrow flag, whose four changes per get and return
+    /// would wait for one another.
+    top: Cell<Option<T>>,
+    rest: RefCell<Vec<T>>,
+    seats: Cell<usize>,
 }
 
 impl<T> Magazine<T> {
     pub(crate) const fn new() -> Self {
-        Magazine { buffers: Vec::new(), seats: 0 }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.buffers.len()
+        let rest = RefCell::new(Vec::new());
+        Magazine { top: Cell::new(None), rest, seats: Cell::new(0) }
     }
 
     /// Takes all buffers out, for the caller to drop where no borrow is held.
-    pub(crate) fn drain(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.buffers)
+    pub(crate) fn drain(&self) -> Vec<T> {
+        let mut all = self.rest.take();
+        all.extend(self.top.take());
+        all
     }
 }
 
@@ -43,6 +47,13 @@ struct Shared<T> {
     seats: usize,
 }
 
+/// Where a buffer was found or put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Magazine,
+    Shared,
+}
+
 impl<T> FreeList<T> {
     /// At most `max` buffers are kept, at most `seats_per_magazine` of them by one thread.
     pub(crate) fn new(max: usize, seats_per_magazine: usize) -> Self {
@@ -56,40 +67,55 @@ impl<T> FreeList<T> {
 
     /// A buffer from the magazine or else from the shared stack.
     #[inline]
-    pub(crate) fn pop(&self, magazine: &mut Magazine<T>) -> Option<T> {
-        magazine.buffers.pop().or_else(|| self.pop_shared())
+    pub(crate) fn pop(&self, magazine: &Magazine<T>) -> Option<(T, Place)> {
+        match magazine.top.take() {
+            Some(buffer) => Some((buffer, Place::Magazine)),
+            None => self.pop_below(magazine),
+        }
     }
 
     #[cold]
-    fn pop_shared(&self) -> Option<T> {
-        lock(&self.shared).buffers.pop()
+    fn pop_below(&self, magazine: &Magazine<T>) -> Option<(T, Place)> {
+        if let Some(buffer) = magazine.rest.borrow_mut().pop() {
+            return Some((buffer, Place::Magazine));
+        }
+        let buffer = lock(&self.shared).buffers.pop()?;
+        Some((buffer, Place::Shared))
     }
 
     /// Keeps a buffer, or gives it back when the maximum is reached.
     #[inline]
-    pub(crate) fn push(&self, magazine: &mut Magazine<T>, buffer: T) -> Result<(), T> {
-        if magazine.buffers.len() < magazine.seats {
-            magazine.buffers.push(buffer);
-            return Ok(());
+    pub(crate) fn push(&self, magazine: &Magazine<T>, buffer: T) -> Result<Place, T> {
+        match magazine.top.replace(Some(buffer)) {
+            None if magazine.seats.get() > 0 => Ok(Place::Magazine),
+            older => self.push_below(magazine, older),
         }
-        self.push_shared(magazine, buffer)
     }
 
+    /// The top is taken by the newest buffer: finds a place for the older one, or, without a seat,
+    /// for the newest.
     #[cold]
-    fn push_shared(&self, magazine: &mut Magazine<T>, buffer: T) -> Result<(), T> {
+    fn push_below(&self, magazine: &Magazine<T>, older: Option<T>) -> Result<Place, T> {
+        let mut rest = magazine.rest.borrow_mut();
+        if rest.len() + 1 < magazine.seats.get() {
+            rest.extend(older);
+            return Ok(Place::Magazine);
+        }
         let mut shared = lock(&self.shared);
-        if shared.buffers.len() + shared.seats >= self.max {
-            return Err(buffer);
-        }
-        if magazine.seats < self.seats_per_magazine && shared.seats < self.max / 2 {
+        let full = shared.buffers.len() + shared.seats >= self.max;
+        if !full && magazine.seats.get() < self.seats_per_magazine && shared.seats < self.max / 2 {
             shared.seats += 1;
-            magazine.seats += 1;
-            drop(shared);
-            magazine.buffers.push(buffer);
-        } else {
-            shared.buffers.push(buffer);
+            magazine.seats.set(magazine.seats.get() + 1);
+            rest.extend(older);
+            return Ok(Place::Magazine);
         }
-        Ok(())
+        if full {
+            // The newest is the one refused; an older one stays where it was.
+            return magazine.top.replace(older).map_or(Ok(Place::Magazine), Err);
+        }
+        let surplus = older.or_else(|| magazine.top.take());
+        shared.buffers.extend(surplus);
+        Ok(Place::Shared)
     }
 
     /// As [`push`](Self::push), but always where every thread finds it.
@@ -122,14 +148,16 @@ mod tests {
         for max in 0..10 {
             for seats in 0..4 {
                 let list = FreeList::new(max, seats);
-                let mut magazines = [Magazine::new(), Magazine::new()];
-                let kept = (0..20).filter(|&i| list.push(&mut magazines[0], i).is_ok()).count();
+                let magazines = [Magazine::new(), Magazine::new()];
+                let kept = (0..20).filter(|&i| list.push(&magazines[0], i).is_ok()).count();
                 assert_eq!(kept, max, "max {max}, seats {seats}");
-                assert!(list.push(&mut magazines[1], 99).is_err(), "max {max}, seats {seats}");
-                let held = magazines[0].len() + list.shared_len();
-                assert_eq!(held, max);
-                let back = std::iter::from_fn(|| list.pop(&mut magazines[0])).count();
-                assert_eq!(back, max);
+                assert!(list.push(&magazines[1], 99).is_err(), "max {max}, seats {seats}");
+                let back = std::iter::from_fn(|| list.pop(&magazines[0]));
+                let mut back: Vec<_> = back.map(|(buffer, _)| buffer).collect();
+                assert_eq!(back.len(), max);
+                back.sort_unstable();
+                back.dedup();
+                assert_eq!(back.len(), max, "a buffer came back twice");
             }
         }
     }
@@ -137,12 +165,12 @@ mod tests {
     #[test]
     fn what_one_thread_returns_above_its_seats_another_finds() {
         let list = FreeList::new(8, 1);
-        let (mut a, mut b) = (Magazine::new(), Magazine::new());
-        list.push(&mut a, 1).unwrap();
-        list.push(&mut a, 2).unwrap();
-        assert_eq!(list.pop(&mut b), Some(2));
-        assert_eq!(list.pop(&mut b), None, "the other one has its seat in `a`");
-        assert_eq!(list.pop(&mut a), Some(1));
+        let (a, b) = (Magazine::new(), Magazine::new());
+        assert_eq!(list.push(&a, 1), Ok(Place::Magazine));
+        assert_eq!(list.push(&a, 2), Ok(Place::Shared));
+        assert_eq!(list.pop(&b), Some((1, Place::Shared)));
+        assert_eq!(list.pop(&b), None, "the other one has its seat in `a`");
+        assert_eq!(list.pop(&a), Some((2, Place::Magazine)));
     }
 }
 
@@ -159,12 +187,11 @@ mod loom_tests {
         loom::model(|| {
             let list = Arc::new(FreeList::new(2, 1));
             let work = |list: Arc<FreeList<u32>>, mine: [u32; 2]| {
-                let mut magazine = Magazine::new();
+                let magazine = Magazine::new();
                 let mut refused: Vec<u32> =
-                    mine.into_iter().filter_map(|b| list.push(&mut magazine, b).err()).collect();
-                let taken = list.pop(&mut magazine);
-                if let Some(buffer) = taken
-                    && let Err(buffer) = list.push(&mut magazine, buffer)
+                    mine.into_iter().filter_map(|b| list.push(&magazine, b).err()).collect();
+                if let Some((buffer, _)) = list.pop(&magazine)
+                    && let Err(buffer) = list.push(&magazine, buffer)
                 {
                     refused.push(buffer);
                 }

@@ -1,14 +1,13 @@
 //! `BufferPool`: lends buffers, takes them back when their guard drops, keeps no more than it may.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use thread_local::ThreadLocal;
 
-use crate::free_list::{FreeList, Magazine};
+use crate::free_list::{FreeList, Magazine, Place};
 use crate::sync::{Mutex, lock};
 use crate::{Buffer, Error, ErrorKind, OnReturn};
 
@@ -172,7 +171,7 @@ impl<T: Buffer> BufferPool<T> {
     /// memory pressure. Returns how many.
     pub fn trim(&self) -> usize {
         let local = self.local();
-        let mut freed = local.magazine.borrow_mut().drain();
+        let mut freed = local.magazine.drain();
         local.counters.held.store(0, Relaxed);
         freed.extend(self.list.drain_shared());
         freed.iter().for_each(|buffer| self.unbook(buffer.bytes()));
@@ -197,7 +196,7 @@ impl<T: Buffer> BufferPool<T> {
             returned += counters.returned.load(Relaxed);
             stats.hits += counters.hits.load(Relaxed);
             stats.misses += counters.misses.load(Relaxed);
-            stats.retained += counters.held.load(Relaxed);
+            stats.retained += counters.held.load(Relaxed) as usize;
         }
         stats.live = (stats.hits + stats.misses).saturating_sub(returned) as usize;
         stats
@@ -215,9 +214,11 @@ impl<T: Buffer> BufferPool<T> {
     #[inline]
     fn pop(&self) -> Option<T> {
         let local = self.local();
-        let mut magazine = local.magazine.borrow_mut();
-        let buffer = self.list.pop(&mut magazine)?;
-        local.counters.held.store(magazine.len(), Relaxed);
+        let (buffer, place) = self.list.pop(&local.magazine)?;
+        if place == Place::Magazine {
+            let held = &local.counters.held;
+            held.store(held.load(Relaxed) - 1, Relaxed);
+        }
         bump(&local.counters.hits);
         Some(buffer)
     }
@@ -249,17 +250,16 @@ impl<T: Buffer> BufferPool<T> {
         }
         let local = self.local();
         bump(&local.counters.returned);
-        let refused = if bytes > self.max_buffer_bytes {
-            Some(buffer)
-        } else {
-            let mut magazine = local.magazine.borrow_mut();
-            let refused = self.list.push(&mut magazine, buffer).err();
-            local.counters.held.store(magazine.len(), Relaxed);
-            refused
-        };
-        // Dropped here, where no borrow is held: a drop may well come back to this pool.
-        if refused.is_some() {
+        if bytes > self.max_buffer_bytes {
             self.unbook(bytes);
+            return;
+        }
+        match self.list.push(&local.magazine, buffer) {
+            Ok(Place::Magazine) => bump(&local.counters.held),
+            Ok(Place::Shared) => {}
+            // Dropped at the end of this function, where no borrow and no lock is held: a drop may
+            // well come back to this pool.
+            Err(surplus) => self.unbook(surplus.bytes()),
         }
     }
 
@@ -284,7 +284,7 @@ impl<T: Buffer> BufferPool<T> {
         self.locals.get_or(|| {
             let counters = Arc::new(Counters::default());
             lock(&self.counters).push(Arc::clone(&counters));
-            Local { magazine: RefCell::new(Magazine::new()), counters }
+            Local { magazine: Magazine::new(), counters }
         })
     }
 }
@@ -342,9 +342,11 @@ impl<T: Buffer + fmt::Debug, P: Deref<Target = BufferPool<T>>> fmt::Debug for Po
 
 const TAKEN_APART: &str = "a guard holds its buffer until it is dropped or taken apart";
 
-/// What one thread has of a pool. When the thread ends, the next new thread inherits it.
+/// What one thread has of a pool. When the thread ends, the next new thread inherits it. Aligned to
+/// two cache lines (they are fetched in pairs), for its neighbours belong to other threads.
+#[repr(align(128))]
 struct Local<T> {
-    magazine: RefCell<Magazine<T>>,
+    magazine: Magazine<T>,
     counters: Arc<Counters>,
 }
 
@@ -355,7 +357,7 @@ struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
     returned: AtomicU64,
-    held: AtomicUsize,
+    held: AtomicU64,
 }
 
 /// Adds one without a read-modify-write, which the single writer does not need.

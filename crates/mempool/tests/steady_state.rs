@@ -16,17 +16,21 @@ static ALLOCATOR: Counting = Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that this thread has allocated less those it has freed.
+    static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 // SAFETY: hands on to the system's allocator and counts on the side.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|n| n.set(n.get() + 1));
+        BYTES.with(|n| n.set(n.get() + layout.size() as i64));
         // SAFETY: our caller's promise is the one asked for.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES.with(|n| n.set(n.get() - layout.size() as i64));
         // SAFETY: our caller's promise is the one asked for.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -84,4 +88,29 @@ fn arena_interner_and_monitor() {
     let monitor =
         MemoryMonitor::new(|| Ok(MemoryUsage { process_bytes: 1, used_bytes: 1, limit_bytes: 2 }));
     assert_eq!(allocations(|| drop(monitor.sample().unwrap())), 0);
+}
+
+/// 100,000 events of 1,000 nodes, each a name and a number: how many bytes the allocator has handed
+/// out for them when each event has its own string, and when it has a handle.
+#[test]
+fn interning_saves_three_fifths_of_the_memory() {
+    const EVENTS: usize = 100_000;
+    let bytes = |build: &dyn Fn() -> Box<dyn std::any::Any>| {
+        let before = BYTES.with(Cell::get);
+        let kept = build();
+        let after = BYTES.with(Cell::get);
+        drop(kept);
+        after - before
+    };
+    let name = |i: usize| format!("node-{}", i * 7919 % 1000);
+    let strings = bytes(&|| Box::new((0..EVENTS).map(|i| (name(i), i as f32)).collect::<Vec<_>>()));
+    let handles = bytes(&|| {
+        let mut nodes = Interner::new();
+        let event = |i: usize| (nodes.intern(&name(i)).unwrap(), i as f32);
+        let events: Vec<_> = (0..EVENTS).map(event).collect();
+        assert_eq!(nodes.len(), 1000);
+        Box::new((events, nodes))
+    });
+    println!("{strings} bytes as strings, {handles} as handles");
+    assert!(handles * 10 <= strings * 4, "{handles} bytes of handles, {strings} of strings");
 }
