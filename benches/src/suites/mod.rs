@@ -2,10 +2,12 @@
 
 use crate::Suite;
 
+pub mod adaptive_cache;
 pub mod mempool;
 
 /// A suite's name and the function that declares it.
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("mempool", mempool::declare)];
+pub const SUITES: &[Entry] =
+    &[("adaptive-cache", adaptive_cache::declare), ("mempool", mempool::declare)];
