@@ -60,3 +60,33 @@ impl Budget {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    #[test]
+    fn no_interleaving_takes_more_than_there_is() {
+        loom::model(|| {
+            let budget = Arc::new(Budget::new(10));
+            let other = {
+                let budget = Arc::clone(&budget);
+                thread::spawn(move || {
+                    let taken = budget.try_take(6);
+                    if taken {
+                        budget.give_back(2);
+                    }
+                    if taken { 4 } else { 0 }
+                })
+            };
+            let mine = if budget.try_take(7) { 7 } else { 0 };
+            let theirs = other.join().unwrap();
+            assert!(mine + theirs > 0, "somebody must have been served");
+            assert_eq!(budget.used(), mine + theirs);
+            assert!(budget.used() <= 10 && budget.peak() <= 10);
+        });
+    }
+}

@@ -22,8 +22,9 @@ impl Ghost {
     /// Adds a hash, to be known until `capacity` others have been added.
     pub(crate) fn add(&mut self, hash: u64, capacity: usize) {
         // At most half full, so that few take each other's slot.
-        if self.slots.len() < 2 * capacity {
-            let larger = (2 * capacity).next_power_of_two().max(16);
+        let least = (2 * capacity).max(16);
+        if self.slots.len() < least {
+            let larger = least.next_power_of_two();
             for slot in std::mem::replace(&mut self.slots, vec![Slot::default(); larger]) {
                 self.set(slot);
             }

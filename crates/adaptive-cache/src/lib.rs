@@ -6,6 +6,7 @@ mod cache;
 mod config;
 mod error;
 mod ghost;
+mod room;
 mod shard;
 mod spill;
 mod stats;

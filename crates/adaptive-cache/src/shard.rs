@@ -391,3 +391,6 @@ const IN_USE: &str = "the table and the queues name nodes in use only";
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER - 1).min(NEVER - 1)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,1 +1,5 @@
-//! t
+//! What users of the crate may rely on.
+
+mod concurrent;
+mod model;
+mod rules;
