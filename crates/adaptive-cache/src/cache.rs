@@ -45,7 +45,8 @@ impl<K: Hash + Eq, V: Clone> AdaptiveCache<K, V> {
     /// An empty cache.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if a value of the configuration is out of its range.
+    /// [`InvalidConfig`](crate::ErrorKind::InvalidConfig) if a value of the configuration is out of its
+    /// range.
     pub fn new(config: CacheConfig) -> Result<Self, Error> {
         Self::with_hasher(config, DefaultHashBuilder::default())
     }
@@ -118,9 +119,9 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
     /// difference.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) above the whole budget, [`ErrorKind::NoRoom`] if pinned entries leave
-    /// too little. The key's old entry is then gone as well: a cache must not answer with what its
-    /// caller wanted replaced.
+    /// [`TooLarge`](crate::ErrorKind::TooLarge) above the whole budget,
+    /// [`NoRoom`](crate::ErrorKind::NoRoom) if pinned entries leave too little. The key's old entry is
+    /// then gone as well: a cache must not answer with what its caller wanted replaced.
     pub fn insert(&self, key: K, value: V, bytes: u64) -> Result<Option<V>, Error> {
         let expires_at = self.time_to_live.map(|ttl| (self.clock)().saturating_add(ttl));
         self.put(key, value, bytes, expires_at)

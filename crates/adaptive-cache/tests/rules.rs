@@ -1,8 +1,9 @@
 //! The cache's rules one by one, each with the mistake it guards against.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use edgekit_adaptive_cache::{AdaptiveCache, CacheConfig, CacheStats, ErrorKind, Spill, Spilled};
@@ -268,4 +269,67 @@ fn values_are_dropped_when_they_are_evicted() {
     }
     cache.clear();
     assert_eq!(Arc::strong_count(&witness), 1);
+}
+
+/// Key `k` lives in shard `k` of as many as there are.
+#[derive(Clone, Default)]
+struct ByKey;
+
+impl BuildHasher for ByKey {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher(0)
+    }
+}
+
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = u64::from(bytes[0]) << 40;
+    }
+}
+
+/// While key 0 comes back from the spill and key 1 goes to make room for it, another thread puts
+/// key 0 anew. The older value must not take its place, nor its bytes be counted.
+#[test]
+fn an_entry_replaced_while_it_comes_back_stays_replaced() {
+    type Cache = AdaptiveCache<u8, &'static str, ByKey>;
+    #[derive(Clone, Default)]
+    struct Meddler {
+        kept: Arc<Mutex<HashMap<u8, Spilled<&'static str>>>>,
+        cache: Arc<OnceLock<Weak<Cache>>>,
+    }
+    impl Spill<u8, &'static str> for Meddler {
+        fn save(&self, key: &u8, entry: &Spilled<&'static str>) -> bool {
+            self.kept.lock().unwrap().insert(*key, entry.clone());
+            if *key == 1 {
+                let cache = self.cache.get().unwrap().upgrade().unwrap();
+                let put = move || cache.insert(0, "newer", 1).unwrap();
+                assert_eq!(std::thread::spawn(put).join().unwrap(), None);
+            }
+            true
+        }
+        fn load(&self, key: &u8) -> Option<Spilled<&'static str>> {
+            self.kept.lock().unwrap().get(key).cloned()
+        }
+        fn forget(&self, key: &u8) {
+            self.kept.lock().unwrap().remove(key);
+        }
+    }
+    let config = CacheConfig { budget_bytes: 10, shards: Some(2), time_to_live: None };
+    let meddler = Meddler::default();
+    let cache = AdaptiveCache::with_hasher(config, ByKey).unwrap().with_spill(meddler.clone());
+    let cache = Arc::new(cache);
+    meddler.cache.set(Arc::downgrade(&cache)).unwrap();
+    cache.insert(0, "older", 8).unwrap();
+    cache.evict_bytes(1);
+    cache.insert(1, "in the way", 5).unwrap();
+    assert_eq!(cache.get(&0), Some("older"), "which it was when it was asked for");
+    assert_eq!((cache.get(&0), cache.used_bytes()), (Some("newer"), 1));
 }
