@@ -3,13 +3,12 @@
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::shard::{Entry, Node, Pins, Shard};
 use crate::stats::Counters;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, yield_now};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, lock, yield_now};
 use crate::{AdaptiveCache, Error, ErrorKind, Spilled};
 
 /// A shard and its lock, in cache lines of its own.
@@ -301,10 +300,10 @@ impl<K, V> Locked<K, V> {
     }
 
     /// A panic under the lock comes from a caller's `Eq`, `Clone` or [`Spill`], at points where the
-    /// shard is whole, so a poisoned lock is usable.
+    /// shard is whole, so the lock may be used after it.
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Shard<K, V>> {
-        self.shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shard)
     }
 
     /// Notes what an eviction would find; called before a changed shard is unlocked.
