@@ -31,8 +31,17 @@ impl Budget {
         self.peak.load(Relaxed)
     }
 
-    /// Takes `bytes` if they are there.
-    pub(crate) fn try_take(&self, bytes: u64) -> bool {
+    /// Nothing taken yet.
+    pub(crate) fn nothing(&self) -> Taken<'_> {
+        self.taken(0)
+    }
+
+    /// Bytes that are taken already, those of an entry that is on its way out.
+    pub(crate) fn taken(&self, bytes: u64) -> Taken<'_> {
+        Taken { budget: self, bytes }
+    }
+
+    fn try_take(&self, bytes: u64) -> bool {
         if bytes == 0 {
             return true;
         }
@@ -52,11 +61,45 @@ impl Budget {
             }
         }
     }
+}
 
-    /// Gives back what was taken.
-    pub(crate) fn give_back(&self, bytes: u64) {
-        if bytes > 0 {
-            self.used.fetch_sub(bytes, Relaxed);
+/// Bytes taken from a budget that belong to no entry. Given back when dropped, also by a panic of a
+/// caller's code.
+pub(crate) struct Taken<'b> {
+    budget: &'b Budget,
+    bytes: u64,
+}
+
+impl Taken<'_> {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes more until they are `bytes`, if they are there.
+    pub(crate) fn grow_to(&mut self, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let taken = self.budget.try_take(more);
+        if taken {
+            self.bytes += more;
+        }
+        taken
+    }
+
+    /// Adds bytes that came free; none of them passes through the budget.
+    pub(crate) fn absorb(&mut self, mut other: Taken<'_>) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// Leaves `bytes` with an entry, whose `before` were on the books already; the rest goes back.
+    pub(crate) fn leave_with_entry(mut self, bytes: u64, before: u64) {
+        self.bytes = self.bytes + before - bytes;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.budget.used.fetch_sub(self.bytes, Relaxed);
         }
     }
 }
@@ -75,14 +118,17 @@ mod loom_tests {
             let other = {
                 let budget = Arc::clone(&budget);
                 thread::spawn(move || {
-                    let taken = budget.try_take(6);
-                    if taken {
-                        budget.give_back(2);
+                    let mut taken = budget.nothing();
+                    if !taken.grow_to(6) {
+                        return 0;
                     }
-                    if taken { 4 } else { 0 }
+                    taken.leave_with_entry(4, 0);
+                    4
                 })
             };
-            let mine = if budget.try_take(7) { 7 } else { 0 };
+            let mut taken = budget.nothing();
+            let mine = if taken.grow_to(7) { 7 } else { 0 };
+            taken.leave_with_entry(mine, 0);
             let theirs = other.join().unwrap();
             assert!(mine + theirs > 0, "somebody must have been served");
             assert_eq!(budget.used(), mine + theirs);

@@ -18,7 +18,8 @@ use crate::{CacheConfig, CacheStats, Error, Spill};
 /// A cache of entries whose sizes their callers say, with one byte budget, shared by reference.
 ///
 /// Values are lent by cloning: put large ones in an `Arc`. All operations are O(1) amortised but
-/// where they say otherwise.
+/// where they say otherwise. Keys and values must not call the cache when they are hashed, compared
+/// or cloned; when they are dropped, they may.
 ///
 /// ```
 /// use edgekit_adaptive_cache::{AdaptiveCache, CacheConfig};
@@ -167,13 +168,13 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
         let locked = self.locked(hash);
         let mut shard = locked.lock();
         let node = shard.remove(hash, key);
+        let _freed = self.budget.taken(node.as_ref().map_or(0, |node| node.bytes));
+        locked.note(&shard);
         if let Some(spill) = &self.spill {
             spill.forget(&key.to_owned());
         }
-        locked.note(&shard);
         drop(shard);
         let node = node?;
-        self.budget.give_back(node.bytes);
         let late = node.expires_at().is_some_and(|at| (self.clock)() >= at);
         (!late).then_some(node.value)
     }

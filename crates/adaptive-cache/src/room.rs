@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::budget::Taken;
 use crate::shard::{Entry, Node, Pins, Shard};
 use crate::stats::Counters;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, lock, yield_now};
@@ -50,14 +51,14 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
         let locked = self.locked(hash);
         let now = (self.clock)();
         if let Some(node) = shard.remove_expired(hash, key, now) {
+            let _freed = self.budget.taken(node.bytes);
+            locked.note(&shard);
+            bump(&locked.misses);
+            Counters::add(&self.counters.expired);
             if let Some(spill) = &self.spill {
                 spill.forget(&node.key);
             }
-            bump(&locked.misses);
-            locked.note(&shard);
             drop(shard);
-            self.budget.give_back(node.bytes);
-            Counters::add(&self.counters.expired);
             return None;
         }
         let owned = key.to_owned();
@@ -85,21 +86,25 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
     /// might be another thread's newer value that it replaces, or a removal that it undoes.
     pub(crate) fn bring_back(&self, hash: u64, key: K, loaded: &Spilled<V>, generation: u64) {
         let bytes = loaded.bytes.max(1);
-        if bytes > self.budget.limit() || !self.take_room(bytes, self.shard_index(hash)) {
+        if bytes > self.budget.limit() {
             return;
+        }
+        let mut room = self.budget.nothing();
+        while !room.grow_to(bytes) {
+            if !self.make_room(bytes, self.shard_index(hash)) {
+                return;
+            }
         }
         let locked = self.locked(hash);
         let mut shard = locked.lock();
         // Making room may itself have evicted from this shard, which puts nothing and removes only
         // what is saved: it does not count as a change.
-        if shard.generation != generation {
-            drop(shard);
-            self.budget.give_back(bytes);
-            return;
+        if shard.generation == generation {
+            let entry = Entry { bytes, expires_at: loaded.expires_at, saved: true };
+            shard.put_new(hash, key, loaded.value.clone(), entry);
+            locked.note(&shard);
+            room.leave_with_entry(bytes, 0);
         }
-        let entry = Entry { bytes, expires_at: loaded.expires_at, saved: true };
-        shard.put_new(hash, key, loaded.value.clone(), entry);
-        locked.note(&shard);
     }
 
     pub(crate) fn put(
@@ -117,14 +122,15 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
         if bytes > self.budget.limit() {
             return Err(self.reject(hash, &key, bytes));
         }
+        // Before the guard, so that it outlives it: what goes back goes when the shard is unlocked.
+        let mut room = self.budget.nothing();
+        let mut gone = None;
         let mut shard = locked.lock();
-        // Bytes freed here and not given back yet: the entry to come takes their place.
-        let mut spare = 0;
         loop {
             // Looked up again each time: the entry that goes may be this key's own.
             let old = shard.bytes_of(hash, &key).unwrap_or(0);
             let needed = bytes.saturating_sub(old);
-            if needed <= spare || self.budget.try_take(needed - spare) {
+            if room.grow_to(needed) {
                 if let Some(spill) = &self.spill {
                     spill.forget(&key);
                 }
@@ -136,32 +142,29 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
                 };
                 locked.note(&shard);
                 drop(shard);
-                self.budget.give_back(old.saturating_sub(bytes) + spare.saturating_sub(needed));
+                room.leave_with_entry(bytes, old);
                 return Ok(replaced);
             }
             if shard.evictable_bytes() >= self.share_of_a_shard()
-                && let Some(freed) = self.evict_locked(locked, &mut shard)
+                && gone.is_none()
+                && let Some((freed, entry)) = self.evict_locked(locked, &mut shard)
             {
-                spare += freed;
+                // The new entry takes the place of the one that goes, which is dropped without the
+                // lock: a value's drop may come back to this cache.
+                room.absorb(freed);
+                gone = Some(entry);
                 continue;
             }
             drop(shard);
-            self.budget.give_back(std::mem::take(&mut spare));
-            if !self.make_room(needed, first) {
-                return Err(self.reject(hash, &key, bytes));
+            if gone.take().is_none() {
+                // Others may need what is not enough for this one.
+                room = self.budget.nothing();
+                if !self.make_room(needed, first) {
+                    return Err(self.reject(hash, &key, bytes));
+                }
             }
             shard = locked.lock();
         }
-    }
-
-    /// Takes bytes from the budget, evicting as long as there is something to evict.
-    pub(crate) fn take_room(&self, bytes: u64, first: usize) -> bool {
-        while !self.budget.try_take(bytes) {
-            if !self.make_room(bytes, first) {
-                return false;
-            }
-        }
-        true
     }
 
     /// Evicts one entry, or waits for bytes that another thread is about to give back or to put.
@@ -179,13 +182,13 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
         let locked = self.locked(hash);
         let mut shard = locked.lock();
         let stale = shard.remove(hash, key);
+        let freed = self.budget.taken(stale.as_ref().map_or(0, |node| node.bytes));
+        locked.note(&shard);
+        Counters::add(&self.counters.rejected);
         if let Some(spill) = &self.spill {
             spill.forget(key);
         }
-        locked.note(&shard);
-        drop(shard);
-        self.budget.give_back(stale.map_or(0, |node| node.bytes));
-        Counters::add(&self.counters.rejected);
+        drop((shard, stale, freed));
         let limit = self.budget.limit();
         if bytes > limit {
             let what = format!("an entry of {bytes} bytes is above the budget of {limit}");
@@ -209,10 +212,10 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
                 let locked = &self.shards[(first + turn) & (shards - 1)];
                 if locked.evictable_bytes.load(Relaxed) >= least {
                     let mut shard = locked.lock();
-                    if let Some(freed) = self.evict_locked(locked, &mut shard) {
-                        drop(shard);
-                        self.budget.give_back(freed);
-                        return Some(freed);
+                    if let Some((freed, gone)) = self.evict_locked(locked, &mut shard) {
+                        let bytes = freed.bytes();
+                        drop((shard, gone, freed));
+                        return Some(bytes);
                     }
                 }
             }
@@ -226,38 +229,35 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
         (self.budget.used() / self.shards.len() as u64 / 8 * 7).max(1)
     }
 
-    /// Evicts from a shard that is locked. The bytes are the caller's to give back.
-    pub(crate) fn evict_locked(
+    /// Evicts from a shard that is locked, to a spill if there is one. Gives the entry's bytes, and
+    /// what is left of it to be dropped without the lock.
+    fn evict_locked(
         &self,
         locked: &Locked<K, V>,
         shard: &mut Shard<K, V>,
-    ) -> Option<u64> {
+    ) -> Option<(Taken<'_>, (K, V))> {
         let (node, expired) = shard.evict(&self.clock)?;
-        if !expired {
-            bump(&locked.evictions);
-        }
+        let freed = self.budget.taken(node.bytes);
         locked.note(shard);
-        Some(self.spill_or_drop(node, expired))
-    }
-
-    /// Ends an entry that was evicted; its bytes.
-    pub(crate) fn spill_or_drop(&self, node: Node<K, V>, expired: bool) -> u64 {
         let counters = &self.counters;
         if expired {
             Counters::add(&counters.expired);
+        } else {
+            bump(&locked.evictions);
         }
-        let bytes = node.bytes;
+        let (saved, expires_at) = (node.saved, node.expires_at());
+        let Node { key, value, bytes, .. } = node;
         match &self.spill {
-            Some(spill) if expired => spill.forget(&node.key),
-            Some(spill) if !node.saved => {
-                let expires_at = node.expires_at();
-                let entry = Spilled { value: node.value, bytes, expires_at };
-                let saved = spill.save(&node.key, &entry);
+            Some(spill) if expired => spill.forget(&key),
+            Some(spill) if !saved => {
+                let entry = Spilled { value, bytes, expires_at };
+                let saved = spill.save(&key, &entry);
                 Counters::add(if saved { &counters.spilled } else { &counters.spill_failures });
+                return Some((freed, (key, entry.value)));
             }
             _ => {}
         }
-        bytes
+        Some((freed, (key, value)))
     }
 
     pub(crate) fn change_pins<Q>(&self, key: &Q, change: Pins) -> bool
@@ -278,10 +278,10 @@ impl<K: Hash + Eq, V: Clone, S: BuildHasher> AdaptiveCache<K, V, S> {
         for locked in &self.shards {
             let mut shard = locked.lock();
             let nodes = remove(&mut shard);
+            let freed = self.budget.taken(nodes.iter().map(|node| node.bytes).sum());
             locked.note(&shard);
-            drop(shard);
             removed += nodes.len();
-            self.budget.give_back(nodes.iter().map(|node| node.bytes).sum());
+            drop((shard, nodes, freed));
         }
         removed
     }

@@ -333,3 +333,62 @@ fn an_entry_replaced_while_it_comes_back_stays_replaced() {
     assert_eq!(cache.get(&0), Some("older"), "which it was when it was asked for");
     assert_eq!((cache.get(&0), cache.used_bytes()), (Some("newer"), 1));
 }
+
+/// A spill that panics takes its entry with it, and nothing else.
+#[test]
+fn a_panic_in_the_spill_leaves_the_books_right() {
+    struct Broken;
+    impl Spill<u32, u32> for Broken {
+        fn save(&self, key: &u32, _: &Spilled<u32>) -> bool {
+            assert_ne!(key % 3, 0, "the disk is on fire");
+            true
+        }
+        fn load(&self, _: &u32) -> Option<Spilled<u32>> {
+            None
+        }
+        fn forget(&self, key: &u32) {
+            assert_ne!(key % 7, 6, "the disk is on fire");
+        }
+    }
+    for shards in [1, 4] {
+        let config = CacheConfig { budget_bytes: 50, shards: Some(shards), time_to_live: None };
+        let cache = AdaptiveCache::new(config).unwrap().with_spill(Broken);
+        let mut panics = 0;
+        for key in 0..300 {
+            let put = || cache.insert(key % 40, key, u64::from(1 + key % 11)).map(drop);
+            let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(put));
+            panics += u32::from(put.is_err());
+            let there: u64 = (0..40).filter_map(|key| cache.resident_bytes(&key)).sum();
+            assert_eq!(cache.used_bytes(), there, "after {key}");
+        }
+        assert!(panics > 20);
+    }
+}
+
+/// What is evicted or replaced is dropped without a lock: its drop may come back to the cache.
+#[test]
+fn a_value_may_use_the_cache_when_it_is_dropped() {
+    type Cache = AdaptiveCache<u32, Arc<Caller>>;
+    #[derive(Clone)]
+    struct Caller(Arc<OnceLock<Weak<Cache>>>);
+    impl Drop for Caller {
+        fn drop(&mut self) {
+            if let Some(cache) = self.0.get().and_then(Weak::upgrade) {
+                (0..20).for_each(|key| assert!(cache.resident_bytes(&key).is_none_or(|b| b < 9)));
+            }
+        }
+    }
+    let config = CacheConfig { budget_bytes: 20, shards: Some(1), time_to_live: None };
+    let cache = Arc::new(Cache::new(config).unwrap());
+    let back = Arc::new(OnceLock::new());
+    assert!(back.set(Arc::downgrade(&cache)).is_ok());
+    for round in 0..200_u32 {
+        let value = Arc::new(Caller(Arc::clone(&back)));
+        cache.insert(round % 20, value, u64::from(1 + round % 8)).unwrap();
+    }
+    cache.insert_for(1, Arc::new(Caller(back)), 1, Duration::ZERO).unwrap();
+    assert!(cache.get(&1).is_none());
+    cache.evict_bytes(10);
+    cache.remove(&2);
+    cache.clear();
+}
