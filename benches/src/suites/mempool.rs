@@ -180,11 +180,12 @@ fn interner(suite: &mut Suite) {
         })),
     );
     suite.measure(
-        "mempool/intern/string-interner-bucket",
+        "mempool/intern/string-interner-string",
         Unit::Nanos,
         each(Box::new(move || {
-            use string_interner::{DefaultBackend, StringInterner};
-            let mut interner = StringInterner::<DefaultBackend>::new();
+            use string_interner::StringInterner;
+            use string_interner::backend::StringBackend;
+            let mut interner = StringInterner::<StringBackend>::new();
             (0..MENTIONS).for_each(|i| {
                 black_box(interner.get_or_intern(mention(i)));
             });

@@ -3,3 +3,4 @@
 mod concurrent;
 mod model;
 mod rules;
+mod steady_state;
