@@ -1,8 +1,10 @@
 //! The suites, one file per room.
 
+pub mod adaptive_cache;
 pub mod gate;
 pub mod index;
 pub mod kernels;
+pub mod mempool;
 
 use crate::Suite;
 
@@ -10,4 +12,9 @@ use crate::Suite;
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("kernels", kernels::declare), ("index", index::declare)];
+pub const SUITES: &[Entry] = &[
+    ("kernels", kernels::declare),
+    ("index", index::declare),
+    ("adaptive-cache", adaptive_cache::declare),
+    ("mempool", mempool::declare),
+];
