@@ -360,7 +360,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn the_queue_decides_as_its_slow_twin_does(
@@ -391,7 +391,8 @@ fn a_clock_that_is_turned_back_stands_still() {
     let mut queue: Queue<(), u8> = Queue::new(config);
     let terms = Terms { priority: None, timeout: None, weight: 1 };
     let now = Instant::now() + Duration::from_secs(60);
-    queue.push(now, (), terms, 1).unwrap();
+    let (_, wake) = queue.push(now, (), terms, 1).unwrap();
+    assert_eq!(wake.arm, Some(now + Duration::from_millis(10)));
     let earlier = now - Duration::from_secs(30);
     let (_, wake) = queue.push(earlier, (), terms, 2).unwrap();
     assert_eq!(wake.arm, None, "the second is not due before the first");

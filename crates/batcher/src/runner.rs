@@ -70,8 +70,7 @@ pub(crate) async fn keep_time<T: Send + 'static, R: Send + 'static, K: Key>(
 ) {
     let slot = Slot::new(shared);
     let shared = &slot.shared;
-    loop {
-        let Some(armed) = shared.next_alarm() else { break };
+    while let Some(armed) = shared.next_alarm() {
         let mut rearm = pin!(shared.rearm.notified());
         let mut sleep = armed.map(|at| shared.timer.sleep_until(at));
         let rang = poll_fn(|cx| {

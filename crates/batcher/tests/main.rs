@@ -4,6 +4,8 @@ mod adaptive;
 mod cancel;
 mod faults;
 mod lifecycle;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod observe;
 mod random;
 mod rules;
 mod support;

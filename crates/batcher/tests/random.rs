@@ -32,7 +32,7 @@ async fn process(items: Vec<u64>) -> Vec<Result<u64, String>> {
         20..40 => tokio::task::yield_now().await,
         _ => {}
     }
-    let answer = |x: u64| if x % 17 == 0 { Err(x.to_string()) } else { Ok(!x) };
+    let answer = |x: u64| if x.is_multiple_of(17) { Err(x.to_string()) } else { Ok(!x) };
     items.into_iter().map(answer).collect()
 }
 
