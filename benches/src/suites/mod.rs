@@ -1,12 +1,20 @@
 //! The suites, one file per room.
 
-use crate::Suite;
-
 pub mod batcher;
+pub mod gate;
+pub mod index;
+pub mod kernels;
 pub mod pipeline;
+
+use crate::Suite;
 
 /// A suite's name and the function that declares it.
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("batcher", batcher::declare), ("pipeline", pipeline::declare)];
+pub const SUITES: &[Entry] = &[
+    ("kernels", kernels::declare),
+    ("index", index::declare),
+    ("batcher", batcher::declare),
+    ("pipeline", pipeline::declare),
+];
