@@ -19,7 +19,8 @@ fn decode(number: u32) -> Vec<u8> {
 }
 
 fn gray(frame: Vec<u8>) -> Vec<u8> {
-    let weigh = |p: &[u8]| (77 * u32::from(p[0]) + 150 * u32::from(p[1]) + 29 * u32::from(p[2])) >> 8;
+    let weigh =
+        |p: &[u8]| (77 * u32::from(p[0]) + 150 * u32::from(p[1]) + 29 * u32::from(p[2])) >> 8;
     frame.chunks_exact(3).map(|pixel| weigh(pixel) as u8).collect()
 }
 
@@ -38,7 +39,9 @@ fn scale(frame: Vec<u8>) -> Vec<u8> {
 fn main() -> Result<(), edgekit_pipeline::Error> {
     const FRAMES: u32 = 200;
     let start = Instant::now();
-    let alone: u64 = (0..FRAMES).map(|n| scale(gray(decode(n))).iter().map(|&p| u64::from(p)).sum::<u64>()).sum();
+    let alone: u64 = (0..FRAMES)
+        .map(|n| scale(gray(decode(n))).iter().map(|&p| u64::from(p)).sum::<u64>())
+        .sum();
     let alone_took = start.elapsed();
 
     let workers = optimal_threads();

@@ -257,11 +257,16 @@ impl<'env, T: Send + 'env> Pipeline<'env, T> {
                 return Err(error);
             }
             let mut done = 0;
-            for packet in output {
-                done += packet.items.len();
-                let news = !packet.items.is_empty();
-                packet.items.into_iter().for_each(&mut f);
-                if let (Some(progress), true) = (&mut progress, news) {
+            for Packet { first, items, .. } in output {
+                let before = done;
+                for (place, item) in (first..).zip(items) {
+                    // Another worker may have passed the bad item before it was known.
+                    if !stop.covers(place) {
+                        done += 1;
+                        f(item);
+                    }
+                }
+                if let (Some(progress), true) = (&mut progress, done > before) {
                     progress(Progress { done, total });
                 }
             }

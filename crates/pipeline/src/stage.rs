@@ -38,7 +38,7 @@ impl Stop {
     }
 
     /// Whether this item is behind one that went wrong.
-    fn covers(&self, index: usize) -> bool {
+    pub(crate) fn covers(&self, index: usize) -> bool {
         let bound = self.bound.load(Ordering::Relaxed);
         bound != 0 && index >= bound
     }
