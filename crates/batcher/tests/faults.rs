@@ -166,7 +166,7 @@ async fn a_blocking_processor_does_not_block_the_runtime_and_its_faults_are_its_
 async fn a_blocking_call_that_hangs_loses_its_slot() {
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
-    let config = Config { service_timeout: Some(ms(20)), ..Config::default() };
+    let config = Config { service_timeout: Some(ms(500)), ..Config::default() };
     let process = move |items: Vec<u64>| {
         if items[0] == HANG {
             let _ = wait.lock().unwrap().recv();

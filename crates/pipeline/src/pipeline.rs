@@ -19,7 +19,7 @@ use crate::stage::{Packet, Post, Stop, feed};
 /// no more are started, those before it are finished, and the error says which it was.
 pub struct Pipeline<'env, T> {
     /// Starts everything up to here and returns where its items come out.
-    start: Box<dyn for<'s> FnOnce(&Start<'s, 'env>) -> Receiver<Packet<T>> + 'env>,
+    start: Starter<'env, T>,
     progress: Option<Box<dyn FnMut(Progress) + 'env>>,
     options: Options,
     stages: usize,
@@ -60,6 +60,9 @@ pub struct Progress {
     /// All items, if the source knows how many there are.
     pub total: Option<usize>,
 }
+
+/// Starts the threads of a source and some stages.
+type Starter<'env, T> = Box<dyn for<'s> FnOnce(&Start<'s, 'env>) -> Receiver<Packet<T>> + 'env>;
 
 /// What stages are started with.
 struct Start<'s, 'env> {

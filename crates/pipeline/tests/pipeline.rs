@@ -231,6 +231,41 @@ fn an_error_stops_the_source() {
 }
 
 #[test]
+fn items_behind_a_known_error_are_not_started() {
+    let started = AtomicUsize::new(0);
+    let f = |i: usize| {
+        started.fetch_add(1, SeqCst);
+        if i == 0 { Err("first") } else { Ok(i) }
+    };
+    let pipeline = Pipeline::source(0..100).try_stage(f).options(options(4, 5, Order::Kept));
+    assert_eq!(pipeline.run().unwrap_err().index(), Some(0));
+    assert_eq!(started.load(SeqCst), 1);
+}
+
+#[test]
+fn nothing_comes_out_behind_the_bad_item_although_it_was_done_before() {
+    let (done, wait) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let mut seen = Vec::new();
+    let error = Pipeline::source(0..20)
+        .try_stage_n(2, |i| {
+            match i {
+                // Whoever starts on 7 has handed in 6, since the other worker is here.
+                5 => {
+                    wait.lock().unwrap().recv().unwrap();
+                    return Err("late");
+                }
+                7 => done.send(()).unwrap(),
+                _ => {}
+            }
+            Ok(i)
+        })
+        .for_each(|i| seen.push(i))
+        .unwrap_err();
+    assert_eq!((error.index(), seen), (Some(5), vec![0, 1, 2, 3, 4]));
+}
+
+#[test]
 fn a_caller_that_panics_stops_the_pipeline() {
     for order in [Order::Kept, Order::Any] {
         let run = || {
