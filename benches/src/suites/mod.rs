@@ -1,10 +1,12 @@
 //! The suites, one file per room.
 
 pub mod adaptive_cache;
+pub mod batcher;
 pub mod gate;
 pub mod index;
 pub mod kernels;
 pub mod mempool;
+pub mod pipeline;
 
 use crate::Suite;
 
@@ -17,4 +19,6 @@ pub const SUITES: &[Entry] = &[
     ("index", index::declare),
     ("adaptive-cache", adaptive_cache::declare),
     ("mempool", mempool::declare),
+    ("batcher", batcher::declare),
+    ("pipeline", pipeline::declare),
 ];
