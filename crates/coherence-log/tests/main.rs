@@ -1,0 +1,3 @@
+//! The integration tests of coherence-log, one binary.
+
+mod merkle;
