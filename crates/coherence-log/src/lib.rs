@@ -2,9 +2,19 @@
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
 
+#[cfg(feature = "std")]
+pub mod body;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(feature = "std")]
+pub mod event;
 pub mod hash;
 pub mod proof;
 #[cfg(feature = "std")]
 pub mod tree;
 
+#[cfg(feature = "std")]
+pub use error::{Error, ErrorKind};
+#[cfg(feature = "std")]
+pub use event::{Author, Draft, Event, Id, Kind, PublicKey, Signature, Verified};
 pub use hash::Hash;

@@ -57,7 +57,10 @@ fn reference_tree_of_rfc_6962() {
         "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
     ];
     let unhex = |text: &str| -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+        (0..text.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
+            .collect()
     };
     let (mut tree, mut range) = (MerkleTree::new(), CompactRange::new());
     assert_eq!(tree.at(0).unwrap().root(), Hash::EMPTY_ROOT);
@@ -294,7 +297,10 @@ proptest! {
 fn tlog_tiles_agrees() {
     struct Stored(Vec<tlog_tiles::Hash>);
     impl tlog_tiles::HashReader for Stored {
-        fn read_hashes(&self, ids: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::tlog::Error> {
+        fn read_hashes(
+            &self,
+            ids: &[u64],
+        ) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::tlog::Error> {
             Ok(ids.iter().map(|&i| self.0[i as usize]).collect())
         }
     }
