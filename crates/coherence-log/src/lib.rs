@@ -9,7 +9,11 @@ mod error;
 #[cfg(feature = "std")]
 pub mod event;
 pub mod hash;
+#[cfg(feature = "std")]
+pub mod log;
 pub mod proof;
+#[cfg(feature = "std")]
+pub mod store;
 #[cfg(feature = "std")]
 pub mod tree;
 
@@ -18,3 +22,5 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "std")]
 pub use event::{Author, Draft, Event, Id, Kind, PublicKey, Signature, Verified};
 pub use hash::Hash;
+#[cfg(feature = "std")]
+pub use log::{Clock, Config, Log};

@@ -1,6 +1,9 @@
 //! The integration tests of coherence-log, one binary.
 
+mod crash;
 mod events;
+mod faulty;
+mod ingest;
 mod merkle;
 mod signatures;
 mod support;

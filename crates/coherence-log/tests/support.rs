@@ -92,3 +92,27 @@ pub(crate) fn draft() -> impl Strategy<Value = Draft<'static>> {
         },
     )
 }
+
+/// A log whose clock stands at 100 seconds.
+pub(crate) fn config() -> edgekit_coherence_log::Config {
+    let clock = edgekit_coherence_log::Clock::new(|| 100_000);
+    edgekit_coherence_log::Config {
+        clock,
+        max_ahead: std::time::Duration::from_secs(300),
+        ..Default::default()
+    }
+}
+
+/// A record by author `n` and its body, salted by its time.
+pub(crate) fn record(
+    n: u8,
+    time_ms: u64,
+    bytes: &[u8],
+) -> (Event<'static>, edgekit_coherence_log::body::Body) {
+    let mut salt = [n; 32];
+    salt[..8].copy_from_slice(&time_ms.to_le_bytes());
+    let body = edgekit_coherence_log::body::Body { salt, bytes: bytes.to_vec() };
+    let kind =
+        Kind::Record { content_type: "text/plain".into(), trace_id: None, body: body.commitment() };
+    (Draft::new(time_ms, CONTEXT, kind).sign(&author(n)).unwrap(), body)
+}

@@ -150,9 +150,9 @@ fn check_confidence(confidence: f32) -> Result<(), Error> {
 }
 
 fn put_kind(out: &mut Vec<u8>, kind: &Kind<'_>) {
+    out.push(kind.tag() as u8);
     match kind {
         Kind::Assert(assert) => {
-            out.push(1);
             put_bytes(out, assert.subject.as_bytes());
             put_bytes(out, &assert.value);
             put_hashes(out, &assert.evidence);
@@ -160,17 +160,14 @@ fn put_kind(out: &mut Vec<u8>, kind: &Kind<'_>) {
             put_option(out, assert.expires_ms.map(u64::to_le_bytes).as_ref().map(|x| &x[..]));
         }
         Kind::Challenge { claims, reason } => {
-            out.push(2);
             put_hashes(out, claims);
             put_bytes(out, reason.as_bytes());
         }
         Kind::Support { conflict, cost } => {
-            out.push(3);
             out.extend_from_slice(&conflict.0);
             out.extend_from_slice(&cost.to_le_bytes());
         }
         Kind::Resolution(resolution) => {
-            out.push(4);
             out.extend_from_slice(&resolution.conflict.0);
             put_hashes(out, &resolution.accepted);
             put_hashes(out, &resolution.deprecated);
@@ -182,24 +179,20 @@ fn put_kind(out: &mut Vec<u8>, kind: &Kind<'_>) {
             }
         }
         Kind::Deprecate { claim, superseded_by } => {
-            out.push(5);
             out.extend_from_slice(&claim.0);
             put_option(out, superseded_by.as_ref().map(|id| &id.0[..]));
         }
         Kind::ModelClaim { model, version, weights, round } => {
-            out.push(6);
             put_bytes(out, model.as_bytes());
             put_bytes(out, version.as_bytes());
             out.extend_from_slice(&weights.0);
             out.extend_from_slice(&round.to_le_bytes());
         }
         Kind::Trace { decision, rests_on } => {
-            out.push(7);
             put_bytes(out, decision);
             put_hashes(out, rests_on);
         }
         Kind::Record { content_type, trace_id, body } => {
-            out.push(8);
             put_bytes(out, content_type.as_bytes());
             put_option(out, trace_id.as_ref().map(|id| &id[..]));
             out.extend_from_slice(&body.hash.0);

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use crate::hash::Hash;
 
 pub use codec::{Arena, MAX_ENTRY_BYTES};
+pub(crate) use codec::{entry_of, stub_hash};
 pub use sign::{Author, Keys, PublicKey, Signature, Verified, verify, verify_batch, verify_with};
 
 /// The id of an event: the leaf hash of its entry, so it depends on every field, the signature
@@ -195,19 +196,80 @@ impl<'a> Event<'a> {
     }
 }
 
-impl Kind<'_> {
-    /// The kind's name, in lower case with underscores.
-    pub fn name(&self) -> &'static str {
+/// The sort of an event, without its content; the number is the one in the encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum KindTag {
+    /// [`Kind::Assert`]
+    Assert = 1,
+    /// [`Kind::Challenge`]
+    Challenge = 2,
+    /// [`Kind::Support`]
+    Support = 3,
+    /// [`Kind::Resolution`]
+    Resolution = 4,
+    /// [`Kind::Deprecate`]
+    Deprecate = 5,
+    /// [`Kind::ModelClaim`]
+    ModelClaim = 6,
+    /// [`Kind::Trace`]
+    Trace = 7,
+    /// [`Kind::Record`]
+    Record = 8,
+}
+
+impl KindTag {
+    /// All of them.
+    pub const ALL: [KindTag; 8] = [
+        KindTag::Assert,
+        KindTag::Challenge,
+        KindTag::Support,
+        KindTag::Resolution,
+        KindTag::Deprecate,
+        KindTag::ModelClaim,
+        KindTag::Trace,
+        KindTag::Record,
+    ];
+
+    /// The name, in lower case with underscores.
+    pub fn name(self) -> &'static str {
         match self {
-            Kind::Assert(_) => "assert",
-            Kind::Challenge { .. } => "challenge",
-            Kind::Support { .. } => "support",
-            Kind::Resolution(_) => "resolution",
-            Kind::Deprecate { .. } => "deprecate",
-            Kind::ModelClaim { .. } => "model_claim",
-            Kind::Trace { .. } => "trace",
-            Kind::Record { .. } => "record",
+            KindTag::Assert => "assert",
+            KindTag::Challenge => "challenge",
+            KindTag::Support => "support",
+            KindTag::Resolution => "resolution",
+            KindTag::Deprecate => "deprecate",
+            KindTag::ModelClaim => "model_claim",
+            KindTag::Trace => "trace",
+            KindTag::Record => "record",
         }
+    }
+
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<KindTag> {
+        KindTag::ALL.into_iter().find(|tag| tag.name() == name)
+    }
+}
+
+impl Kind<'_> {
+    /// What sort of event it is.
+    pub fn tag(&self) -> KindTag {
+        match self {
+            Kind::Assert(_) => KindTag::Assert,
+            Kind::Challenge { .. } => KindTag::Challenge,
+            Kind::Support { .. } => KindTag::Support,
+            Kind::Resolution(_) => KindTag::Resolution,
+            Kind::Deprecate { .. } => KindTag::Deprecate,
+            Kind::ModelClaim { .. } => KindTag::ModelClaim,
+            Kind::Trace { .. } => KindTag::Trace,
+            Kind::Record { .. } => KindTag::Record,
+        }
+    }
+
+    /// The name of its sort.
+    pub fn name(&self) -> &'static str {
+        self.tag().name()
     }
 
     fn into_owned(self) -> Kind<'static> {
