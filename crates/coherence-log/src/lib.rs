@@ -11,11 +11,19 @@ pub mod event;
 pub mod hash;
 #[cfg(feature = "std")]
 pub mod log;
+#[cfg(feature = "std")]
+pub mod note;
 pub mod proof;
+#[cfg(feature = "publish")]
+pub mod publish;
 #[cfg(feature = "std")]
 pub mod store;
 #[cfg(feature = "std")]
+pub mod tile;
+#[cfg(feature = "std")]
 pub mod tree;
+#[cfg(feature = "std")]
+pub mod witness;
 
 #[cfg(feature = "std")]
 pub use error::{Error, ErrorKind};

@@ -5,5 +5,8 @@ mod events;
 mod faulty;
 mod ingest;
 mod merkle;
+mod notes;
+#[cfg(feature = "publish")]
+mod publishing;
 mod signatures;
 mod support;

@@ -107,6 +107,7 @@ pub(crate) fn entry_of(encoded: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The hash of the event that `entry` stands for, if it is a stub.
+#[cfg(feature = "publish")]
 pub(crate) fn stub_hash(entry: &[u8]) -> Option<Hash> {
     let tail = entry.strip_prefix(&STUB_MAGIC)?;
     Some(Hash(tail.get(8..)?.try_into().ok()?))

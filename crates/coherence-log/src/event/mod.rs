@@ -7,8 +7,10 @@ use std::borrow::Cow;
 
 use crate::hash::Hash;
 
+pub(crate) use codec::entry_of;
+#[cfg(feature = "publish")]
+pub(crate) use codec::stub_hash;
 pub use codec::{Arena, MAX_ENTRY_BYTES};
-pub(crate) use codec::{entry_of, stub_hash};
 pub use sign::{Author, Keys, PublicKey, Signature, Verified, verify, verify_batch, verify_with};
 
 /// The id of an event: the leaf hash of its entry, so it depends on every field, the signature

@@ -117,11 +117,6 @@ impl Verified {
     pub fn into_event(self) -> Event<'static> {
         self.event
     }
-
-    /// For events read back from a log that only ever took verified ones.
-    pub(crate) fn trusted(event: Event<'static>, encoded: Vec<u8>, id: Id) -> Self {
-        Verified { event, encoded, id }
-    }
 }
 
 /// Public keys that were found good, so that a key is checked once and not once for each event.

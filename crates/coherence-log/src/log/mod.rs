@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, ErrorKind, invalid};
 use crate::hash::Hash;
+use crate::note::{Checkpoint, Note, NoteSigner};
 use crate::store::{Files, MemoryFiles};
 
 pub use bodies::Erasure;
@@ -147,6 +148,30 @@ impl Log {
         let state = self.shared.state();
         let size = self.size();
         (size, state.tree.at(size).map_or(Hash::EMPTY_ROOT, |view| view.root()))
+    }
+
+    /// A signed checkpoint of the log as it is. Size and root are recorded on disk first: a log
+    /// that later has less refuses to open, so nothing that was signed for is lost unnoticed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] if `origin` is not one line of text; [`ErrorKind::Io`].
+    pub fn checkpoint(
+        &self,
+        origin: &str,
+        signer: &NoteSigner,
+    ) -> Result<(Note, Checkpoint), Error> {
+        let (size, root) = self.head();
+        let checkpoint =
+            Checkpoint { origin: origin.to_owned(), size, root, extensions: Vec::new() };
+        let mut note = checkpoint.to_note()?;
+        {
+            // Held so that an older size never overwrites a newer one.
+            let _writer = lock(&self.shared.writer);
+            let (size, root) = self.head();
+            recover::write_head(&*self.shared.files, size, &root)?;
+        }
+        note.add(signer.sign(note.text(), self.clock().now_ms() / 1000));
+        Ok((note, checkpoint))
     }
 
     /// The clock that the log was opened with.

@@ -221,6 +221,7 @@ impl Log {
     }
 
     /// Runs `with` on the tree, which may hold staged leaves beyond [`size`](Self::size).
+    #[cfg(feature = "publish")]
     pub(crate) fn with_tree<T>(&self, with: impl FnOnce(&crate::tree::MerkleTree) -> T) -> T {
         with(&self.shared.state().tree)
     }
