@@ -191,9 +191,9 @@ pub fn verify_subtree_consistency(
 pub fn is_subtree(start: u64, end: u64) -> bool {
     match end.checked_sub(start) {
         None | Some(0) => false,
-        Some(length) => {
-            length.checked_next_power_of_two().map_or(start == 0, |width| start % width == 0)
-        }
+        Some(length) => length
+            .checked_next_power_of_two()
+            .map_or(start == 0, |width| start.is_multiple_of(width)),
     }
 }
 
