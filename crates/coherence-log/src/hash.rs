@@ -73,3 +73,21 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     node[33..].copy_from_slice(&right.0);
     Hash(Sha256::digest(node).into())
 }
+
+#[cfg(feature = "std")]
+impl serde::Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<'de> serde::Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let hash = Hash::from_hex(&text).filter(|hash| hash.to_string() == text);
+        hash.ok_or_else(|| {
+            serde::de::Error::custom("a hash is 64 hexadecimal digits in lower case")
+        })
+    }
+}

@@ -5,10 +5,16 @@
 #[cfg(feature = "std")]
 pub mod body;
 #[cfg(feature = "std")]
+pub mod bundle;
+#[cfg(feature = "std")]
+pub mod equivocation;
+#[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
 pub mod event;
 pub mod hash;
+#[cfg(feature = "std")]
+mod json;
 #[cfg(feature = "std")]
 pub mod log;
 #[cfg(feature = "std")]
@@ -16,6 +22,8 @@ pub mod note;
 pub mod proof;
 #[cfg(feature = "publish")]
 pub mod publish;
+#[cfg(feature = "std")]
+pub mod state;
 #[cfg(feature = "std")]
 pub mod store;
 #[cfg(feature = "std")]

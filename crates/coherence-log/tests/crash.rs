@@ -130,7 +130,7 @@ fn after_a_failed_commit_nothing_is_taken_until_it_is_opened_again() {
     let calls = {
         let files = FaultyFiles::new(None);
         let log = Log::open_unthreaded(files.clone(), small()).unwrap();
-        let _ = log.append(claim(1, 1, "s", "v")).unwrap();
+        log.append(claim(1, 1, "s", "v")).unwrap().wait().unwrap();
         files.calls()
     };
     let files = FaultyFiles::new(Some((calls - 1, Fault::Fail)));

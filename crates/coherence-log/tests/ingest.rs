@@ -251,7 +251,7 @@ fn bodies_are_kept_erased_and_told_from_lost_ones() {
     for (index, body) in bodies.iter().enumerate() {
         match index {
             0 | 1 => assert_eq!(kind(log.body(index as u64)), ErrorKind::Erased),
-            3 => assert_eq!(kind(log.body(3)), ErrorKind::Lost),
+            3 => assert_eq!(kind(log.body(3)), ErrorKind::Corrupt),
             _ => assert_eq!(log.body(index as u64).unwrap(), *body),
         }
     }

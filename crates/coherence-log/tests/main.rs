@@ -1,5 +1,9 @@
 //! The integration tests of coherence-log, one binary.
 
+mod bundles;
+mod coherence;
+#[cfg(feature = "cli")]
+mod command;
 mod crash;
 mod events;
 mod faulty;

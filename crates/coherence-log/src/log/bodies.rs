@@ -182,7 +182,8 @@ impl Bodies {
         payload.drain(..PREFIX_BYTES as usize);
         let body = Body { salt, bytes: payload };
         if body.commitment() != *commitment {
-            return Err(lost("does not match its commitment; it was damaged"));
+            let message = format!("the body {hash} does not match its commitment; it was damaged");
+            return Err(Error::new(ErrorKind::Corrupt, message));
         }
         Ok(body)
     }

@@ -229,8 +229,8 @@ impl Log {
     /// The body of the record `index`, checked against the event.
     ///
     /// # Errors
-    /// [`ErrorKind::Erased`] if it was erased on purpose, [`ErrorKind::Lost`] if it is missing or
-    /// damaged, [`ErrorKind::Invalid`] if the event is no record; those of
+    /// [`ErrorKind::Erased`] if it was erased on purpose, [`ErrorKind::Lost`] if it is not
+    /// stored here, [`ErrorKind::Corrupt`] if it was damaged, [`ErrorKind::Invalid`] if the event is no record; those of
     /// [`encoded`](Self::encoded).
     pub fn body(&self, index: u64) -> Result<Body, Error> {
         let event = self.event(index)?;
