@@ -1,6 +1,7 @@
 //! The suites, one file per room.
 
 pub mod kernels;
+pub mod log;
 
 use crate::Suite;
 
@@ -8,4 +9,4 @@ use crate::Suite;
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("kernels", kernels::declare)];
+pub const SUITES: &[Entry] = &[("kernels", kernels::declare), ("log", log::declare)];

@@ -1,10 +1,16 @@
 //! Group commit: while one group is synced the next one gathers, and all of a group wake together.
+//!
+//! Whoever waits for a ticket while nobody writes becomes the writer for all that is staged; that
+//! spares the way through another thread. The log's own thread looks after tickets that are
+//! awaited or that nobody waits for.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::read::Segment;
 use super::{Shared, lock};
@@ -15,10 +21,18 @@ use crate::store::{StoredFile, io_error};
 
 /// The promise that events become durable: wait for it, or await it. Dropping it changes nothing.
 #[must_use = "the event is not durable before the ticket says so"]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ticket {
+    /// Gone when the log is closed; then the batch is settled.
+    shared: Weak<Shared>,
     batch: Arc<Batch>,
     receipt: Receipt,
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("receipt", &self.receipt).finish_non_exhaustive()
+    }
 }
 
 /// Says that events are durable, and where they are.
@@ -31,8 +45,8 @@ pub struct Receipt {
 }
 
 impl Ticket {
-    pub(super) fn new(batch: Arc<Batch>, index: u64, count: u64) -> Self {
-        Ticket { batch, receipt: Receipt { index, count } }
+    pub(super) fn new(shared: Weak<Shared>, batch: Arc<Batch>, receipt: Receipt) -> Self {
+        Ticket { shared, batch, receipt }
     }
 
     /// Blocks until the events are durable.
@@ -45,6 +59,17 @@ impl Ticket {
         loop {
             if let Some(result) = &done.result {
                 return result.clone().map(|()| self.receipt);
+            }
+            if std::mem::take(&mut done.free)
+                && let Some(shared) = self.shared.upgrade()
+            {
+                drop(done);
+                if !shared.config.commit_delay.is_zero() {
+                    std::thread::sleep(shared.config.commit_delay);
+                }
+                shared.commit_staged();
+                done = lock(&self.batch.done);
+                continue;
             }
             done = self.batch.settled.wait(done).unwrap_or_else(PoisonError::into_inner);
         }
@@ -59,6 +84,10 @@ impl Future for Ticket {
         match &done.result {
             Some(result) => Poll::Ready(result.clone().map(|()| self.receipt)),
             None => {
+                if let Some(shared) = self.shared.upgrade() {
+                    shared.hurry.store(true, Ordering::Release);
+                    shared.work.notify_one();
+                }
                 if !done.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
                     done.wakers.push(context.waker().clone());
                 }
@@ -78,10 +107,24 @@ pub(super) struct Batch {
 #[derive(Debug, Default)]
 struct Done {
     result: Option<Result<(), Error>>,
+    /// Nobody writes: the next to wait is to do it.
+    free: bool,
     wakers: Vec<Waker>,
 }
 
 impl Batch {
+    /// A batch that whoever waits for it first is to write.
+    pub(super) fn free() -> Self {
+        let batch = Batch::default();
+        batch.set_free();
+        batch
+    }
+
+    fn set_free(&self) {
+        lock(&self.done).free = true;
+        self.settled.notify_one();
+    }
+
     fn settle(&self, result: Result<(), Error>) {
         let wakers = {
             let mut done = lock(&self.done);
@@ -118,26 +161,26 @@ pub(super) struct Writer {
 }
 
 impl Shared {
-    /// The commit thread.
+    /// The log's own thread: commits what is awaited, and what has waited for so long that nobody
+    /// seems to wait for it.
     pub(super) fn run_commits(&self) {
+        const GRACE: Duration = Duration::from_millis(2);
         loop {
             let mut state = self.state();
             while state.staged.records.is_empty() {
                 if state.closing || state.failed.is_some() {
                     return;
                 }
+                state.watched = false;
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            if !self.config.commit_delay.is_zero() && !state.closing {
-                let gathering = |state: &mut super::ingest::State| {
-                    !state.closing && state.staged.bytes() * 2 < self.config.max_staged_bytes
-                };
-                let waited =
-                    self.work.wait_timeout_while(state, self.config.commit_delay, gathering);
-                drop(waited);
-            } else {
-                drop(state);
-            }
+            state.watched = true;
+            let unhurried = |state: &mut super::ingest::State| {
+                !state.closing && !self.hurry.load(Ordering::Acquire)
+            };
+            let grace = self.config.commit_delay.max(GRACE);
+            drop(self.work.wait_timeout_while(state, grace, unhurried));
+            self.hurry.store(false, Ordering::Release);
             self.commit_staged();
         }
     }
@@ -148,20 +191,19 @@ impl Shared {
         let (mut staged, batch) = {
             let mut state = self.state();
             if state.staged.records.is_empty() || state.failed.is_some() {
+                state.batch.set_free();
                 return;
             }
             let fresh = Staged { buffer: std::mem::take(&mut writer.spare), ..Staged::default() };
             let staged = std::mem::replace(&mut state.staged, fresh);
             (staged, std::mem::take(&mut state.batch))
         };
-        self.room.notify_all();
         let written = self.write_commit(&mut writer, &mut staged);
         if let Err(error) = &written {
             let mut state = self.state();
             state.failed = Some(error.clone());
             let orphans = std::mem::take(&mut state.batch);
             drop(state);
-            self.room.notify_all();
             orphans.settle(Err(Error::caused(
                 ErrorKind::Poisoned,
                 "the commit before this one failed",
@@ -171,6 +213,8 @@ impl Shared {
         staged.buffer.clear();
         writer.spare = staged.buffer;
         drop(writer);
+        // The next group's writer first: it can write while this one's writers wake up.
+        self.state().batch.set_free();
         batch.settle(written);
     }
 

@@ -1,9 +1,9 @@
 //! Taking events in: each rule refuses with its own error, and a refusal changes nothing.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
-use super::commit::{Batch, Staged, Ticket};
+use super::commit::{Batch, Receipt, Staged, Ticket};
 use super::index::Index;
 use super::{Config, Log, Shared};
 use crate::body::Body;
@@ -23,6 +23,8 @@ pub(super) struct State {
     /// Why nothing is accepted any more.
     pub(super) failed: Option<Error>,
     pub(super) closing: bool,
+    /// The log's own thread knows that something is staged.
+    pub(super) watched: bool,
 }
 
 impl Log {
@@ -80,26 +82,34 @@ impl Log {
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         let now = shared.config.clock.now_ms();
-        let ticket = {
+        let (receipt, batch, unwatched) = {
             let mut state = shared.wait_for_room(bytes);
             state.open()?;
-            state.stage(&events, now, &shared.config)?
+            let receipt = state.stage(&events, now, &shared.config)?;
+            (receipt, state.batch.clone(), !std::mem::replace(&mut state.watched, true))
         };
         match &self.committer {
-            Some(_) => shared.work.notify_one(),
+            Some(_) if unwatched => shared.work.notify_one(),
+            Some(_) => {}
             None => shared.commit_staged(),
         }
-        Ok(ticket)
+        Ok(Ticket::new(Arc::downgrade(shared), batch, receipt))
     }
 }
 
 impl Shared {
-    fn wait_for_room(&self, bytes: usize) -> std::sync::MutexGuard<'_, State> {
-        let full = |state: &mut State| {
+    /// Waits for nobody: who finds no room writes what takes it.
+    fn wait_for_room(&self, bytes: usize) -> MutexGuard<'_, State> {
+        loop {
+            let state = self.state();
             let held = state.staged.bytes();
-            held > 0 && held + bytes > self.config.max_staged_bytes && state.failed.is_none()
-        };
-        self.room.wait_while(self.state(), full).unwrap_or_else(std::sync::PoisonError::into_inner)
+            let full = held > 0 && held + bytes > self.config.max_staged_bytes;
+            if !full || state.failed.is_some() {
+                return state;
+            }
+            drop(state);
+            self.commit_staged();
+        }
     }
 }
 
@@ -121,7 +131,7 @@ impl State {
         events: &[(Verified, Option<Body>)],
         now: u64,
         config: &Config,
-    ) -> Result<Ticket, Error> {
+    ) -> Result<Receipt, Error> {
         let first = self.tree.size();
         let mark = self.staged.mark();
         let mut heads = Vec::with_capacity(events.len());
@@ -141,7 +151,7 @@ impl State {
             }
             self.staged.push(event.encoded(), body.as_ref());
         }
-        Ok(Ticket::new(self.batch.clone(), first, events.len() as u64))
+        Ok(Receipt { index: first, count: events.len() as u64 })
     }
 
     /// Adds one event to tree, ids, heads and index; returns the author's earlier head.

@@ -9,7 +9,7 @@ mod read;
 mod recover;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,8 +45,9 @@ pub struct Config {
     pub max_ahead: Duration,
     /// How far behind the clock an event's time may be; `None` takes any age.
     pub max_behind: Option<Duration>,
-    /// How long a commit waits for company after its first event. Zero still groups: while one
-    /// commit is being synced, the next one gathers.
+    /// How long a commit waits for company before it is written. Zero still groups: while one
+    /// commit is being synced, the next one gathers. A ticket that nobody waits for is committed
+    /// within this time, or 2 ms if that is longer.
     pub commit_delay: Duration,
     /// `append` waits once this many bytes are staged and not yet durable.
     pub max_staged_bytes: usize,
@@ -218,10 +219,10 @@ struct Shared {
     bodies: Mutex<bodies::Bodies>,
     /// How many events are durable.
     durable: AtomicU64,
-    /// There is something to commit, or the log is closing.
+    /// There is something for the log's own thread to look after, or the log is closing.
     work: Condvar,
-    /// There is room to stage again.
-    room: Condvar,
+    /// A ticket is awaited: its task cannot write, so the thread is to do it at once.
+    hurry: AtomicBool,
 }
 
 impl Shared {

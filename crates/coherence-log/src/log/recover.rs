@@ -1,6 +1,6 @@
 //! Opening a store: read every segment, refuse damage, cut off what a crash left incomplete.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, RwLock};
 
 use super::bodies::Bodies;
@@ -68,7 +68,7 @@ impl Shared {
             bodies: Mutex::new(found.bodies),
             durable: AtomicU64::new(size),
             work: Condvar::new(),
-            room: Condvar::new(),
+            hurry: AtomicBool::new(false),
         })
     }
 }
@@ -85,9 +85,10 @@ pub(super) fn read(files: &dyn Files) -> Result<Found, Error> {
             heads: Default::default(),
             index: Index::default(),
             staged: Staged::default(),
-            batch: Arc::new(Batch::default()),
+            batch: Arc::new(Batch::free()),
             failed: None,
             closing: false,
+            watched: false,
         },
         segments: Vec::new(),
         bodies: Bodies::read_all(files, &names)?,

@@ -1,6 +1,7 @@
 //! Finding contradictions as claims come in: each pair once, and none missed.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::near::{Near, cosine};
@@ -87,7 +88,8 @@ struct Slot {
 struct ContextClaims {
     /// Claims about a subject, by value: those that agree need not be compared.
     subjects: HashMap<Arc<str>, Vec<SameValue>>,
-    near: HashMap<usize, Near>,
+    /// One for each dimension, of which there is usually one.
+    near: Vec<(usize, Near)>,
 }
 
 /// A value and the numbers of the claims that give it.
@@ -126,9 +128,10 @@ impl Detector {
     /// which they came in. A claim that is there already is not added again.
     pub fn insert(&mut self, claim: Claim, now_ms: u64, mut found: impl FnMut(&Claim)) {
         let number = self.claims.len() as u32;
-        if self.numbers.contains_key(&claim.id) {
-            return;
-        }
+        match self.numbers.entry(claim.id) {
+            Entry::Occupied(_) => return,
+            Entry::Vacant(free) => free.insert(number),
+        };
         let rules = self.rules.of(&claim.context);
         let context = self.contexts.entry(claim.context).or_default();
         let proposed = &mut self.proposed;
@@ -148,11 +151,13 @@ impl Detector {
         }
         let same_subject = proposed.len();
         let row = claim.embedding.as_ref().filter(|vector| !vector.is_empty()).map(|vector| {
-            let near = context
-                .near
-                .entry(vector.len())
-                .or_insert_with(|| Near::new(vector.len(), rules.similarity));
-            near.insert(vector, number, |other| proposed.push(other))
+            let dim = vector.len();
+            let known = context.near.iter().position(|(other, _)| *other == dim);
+            let at = known.unwrap_or_else(|| {
+                context.near.push((dim, Near::new(dim, rules.similarity)));
+                context.near.len() - 1
+            });
+            context.near[at].1.insert(vector, number, |other| proposed.push(other))
         });
         // Of the vectors' proposals only the true ones; a subject's need no proof.
         let mut at = same_subject;
@@ -172,7 +177,6 @@ impl Detector {
                 found(&other.claim);
             }
         }
-        self.numbers.insert(claim.id, number);
         self.claims.push(Some(Slot { claim, row }));
     }
 
@@ -188,7 +192,7 @@ impl Detector {
             values.retain(|(_, numbers)| !numbers.is_empty());
         }
         if let (Some(row), Some(vector)) = (slot.row, &slot.claim.embedding)
-            && let Some(near) = context.near.get_mut(&vector.len())
+            && let Some((_, near)) = context.near.iter_mut().find(|(dim, _)| *dim == vector.len())
         {
             near.remove(row);
         }

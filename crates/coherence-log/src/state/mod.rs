@@ -3,6 +3,7 @@
 //! The state is a pure function of the events and the rules. Its time is the latest event's, so
 //! that a replay tomorrow gives what today gave.
 
+mod ball_tree;
 mod conflict;
 mod consensus;
 mod drift;

@@ -1,29 +1,25 @@
 //! Every earlier vector with a cosine above a threshold: exact, and mostly without looking at all.
 //!
-//! Vectors are mapped to eight numbers: seven coordinates in an orthonormal basis of the directions
-//! in which the data spreads most, and the length of what remains. The map never lengthens a
-//! distance (the remainders' lengths differ by no more than the remainders do), so a ball around
-//! the image holds the image of every true neighbour; an R-tree finds those, and each is checked
-//! with the vectors themselves. Where the ball holds too much of the data to be worth the tree, all
-//! vectors are compared instead, with the vector kernels.
+//! Vectors are mapped to sixteen numbers: fifteen coordinates in an orthonormal basis of the
+//! directions in which the data spreads most, and the length of what remains. The map never
+//! lengthens a distance (the remainders' lengths differ by no more than the remainders do), so a
+//! ball around the image holds the image of every true neighbour; a k-d tree finds those, and each
+//! is checked with the vectors themselves. Where the ball holds too much of the data to be worth
+//! the tree, all vectors are compared instead, with the vector kernels.
 //!
 //! A float kernel only ever proposes. What counts is [`cosine`], in `f64` and in a fixed order, so
 //! that every machine finds the same pairs.
 
 use edgekit_kernels_simd::{Kernels, Rows};
-use rstar::RTree;
-use rstar::primitives::GeomWithData;
 
-/// Coordinates in the tree: seven of the basis and the remainder.
-const MAPPED: usize = 8;
+use super::ball_tree::{BallTree, MAPPED};
+
 /// Below so many vectors they are simply compared.
-const SMALL: usize = 256;
+const SMALL: usize = 512;
 /// The tree is left for comparison above this share of vectors within the ball, per mille.
 const CROWDED: u64 = 100;
 /// The most vectors that a basis is fitted to.
-const SAMPLE: usize = 512;
-
-type Point = GeomWithData<[f32; MAPPED], u32>;
+const SAMPLE: usize = 256;
 
 /// The cosine of `a` and `b`, summed in order in `f64`; 0 if either is zero.
 pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -52,7 +48,7 @@ pub(super) struct Near {
 
 struct Tree {
     basis: Vec<f32>,
-    points: RTree<Point>,
+    points: BallTree,
     /// The number of rows at which the basis is fitted anew.
     until: usize,
     /// Vectors found in balls, and vectors that there were.
@@ -82,10 +78,7 @@ impl Near {
     ) -> usize {
         let row = self.owners.len();
         let start = self.units.len();
-        let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-        // A zero vector is near nothing; a row of zeros is just that.
-        let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-        self.units.extend(vector.iter().map(|x| (f64::from(*x) * scale) as f32));
+        push_unit(&mut self.units, vector);
         self.refit(row);
         let (rows, unit) = self.units.split_at(start);
         match self.tree.as_mut().filter(|tree| !tree.is_crowded()) {
@@ -93,14 +86,15 @@ impl Near {
                 let point = map(&tree.basis, unit);
                 // |u − v|² = 2 − 2 cos for unit vectors; rounding may add a little.
                 let radius = 2.0 - 2.0 * (self.similarity as f32) + slack(self.dim);
-                for near in tree.points.locate_within_distance(point, radius) {
-                    tree.found += 1;
-                    if let Some(owner) = self.owners[near.data as usize] {
+                let (found, owners) = (&mut tree.found, &self.owners);
+                tree.points.within(&point, radius, |near| {
+                    *found += 1;
+                    if let Some(owner) = owners[near as usize] {
                         propose(owner);
                     }
-                }
+                });
                 tree.looked += row as u64;
-                tree.points.insert(Point::new(point, row as u32));
+                tree.points.insert(point, row as u32);
             }
             None if row > 0 => {
                 self.scores.resize(row, 0.0);
@@ -126,19 +120,20 @@ impl Near {
         self.owners[row] = None;
     }
 
-    /// Fits a basis when the rows have doubled, and puts all of them into a new tree.
+    /// Fits a basis when the rows have become four times as many, and puts all of them into a new
+    /// tree.
     fn refit(&mut self, rows: usize) {
         if rows < SMALL || self.tree.as_ref().is_some_and(|tree| rows < tree.until) {
             return;
         }
         let basis = fit(&self.units[..rows * self.dim], self.dim);
-        let mut points = RTree::new();
+        let mut points = BallTree::new();
         for (row, unit) in self.units[..rows * self.dim].chunks_exact(self.dim).enumerate() {
             if self.owners[row].is_some() {
-                points.insert(Point::new(map(&basis, unit), row as u32));
+                points.insert(map(&basis, unit), row as u32);
             }
         }
-        self.tree = Some(Tree { basis, points, until: rows * 2, found: 0, looked: 0 });
+        self.tree = Some(Tree { basis, points, until: rows * 4, found: 0, looked: 0 });
     }
 }
 
@@ -146,6 +141,20 @@ impl Tree {
     fn is_crowded(&self) -> bool {
         self.looked > 20_000 && self.found * 1000 > self.looked * CROWDED
     }
+}
+
+/// Appends `vector` at length one. A zero vector is near nothing; a row of zeros is just that.
+fn push_unit(units: &mut Vec<f32>, vector: &[f32]) {
+    let norm = Kernels::get().norm(vector);
+    if norm.is_normal() && norm < 1e15 {
+        let scale = 1.0 / norm;
+        units.extend(vector.iter().map(|x| x * scale));
+        return;
+    }
+    // Squares beyond what f32 holds: once more in f64.
+    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+    units.extend(vector.iter().map(|x| (f64::from(*x) * scale) as f32));
 }
 
 /// More than the rounding of a dot product, or of a squared distance, of unit vectors can be.
@@ -167,7 +176,7 @@ fn map(basis: &[f32], unit: &[f32]) -> [f32; MAPPED] {
     point
 }
 
-/// Up to seven orthonormal directions in which the rows spread most: a few rounds of subspace
+/// Up to fifteen orthonormal directions in which the rows spread most: a few rounds of subspace
 /// iteration over an even sample. Any orthonormal basis gives exact answers; a good one quick ones.
 fn fit(rows: &[f32], dim: usize) -> Vec<f32> {
     let count = rows.len() / dim;
@@ -184,7 +193,7 @@ fn fit(rows: &[f32], dim: usize) -> Vec<f32> {
     let mut basis: Vec<Vec<f64>> = (0..width)
         .map(|i| sample[i * (sample.len() - 1) / width].iter().map(|x| f64::from(*x)).collect())
         .collect();
-    for _ in 0..4 {
+    for _ in 0..2 {
         orthonormalise(&mut basis);
         let mut next = vec![vec![0f64; dim]; width];
         for row in &sample {
