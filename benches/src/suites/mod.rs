@@ -5,6 +5,7 @@ pub mod batcher;
 pub mod gate;
 pub mod index;
 pub mod kernels;
+pub mod log;
 pub mod mempool;
 pub mod pipeline;
 
@@ -21,4 +22,5 @@ pub const SUITES: &[Entry] = &[
     ("mempool", mempool::declare),
     ("batcher", batcher::declare),
     ("pipeline", pipeline::declare),
+    ("log", log::declare),
 ];
