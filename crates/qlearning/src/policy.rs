@@ -86,13 +86,7 @@ impl Policy {
     }
 
     /// The expected value of the action that [`Policy::pick`] would pick.
-    pub(crate) fn expectation(
-        &self,
-        values: &[f32],
-        visits: &[u32],
-        legal: u64,
-        step: u64,
-    ) -> f32 {
+    pub(crate) fn expectation(&self, values: &[f32], visits: &[u32], legal: u64, step: u64) -> f32 {
         let mean = |of: u64| bits(of).map(|a| values[a]).sum::<f32>() / of.count_ones() as f32;
         match self {
             Policy::EpsilonGreedy(epsilon) => {

@@ -108,10 +108,6 @@ impl Rows {
         (&mut self.values, &mut self.visits)
     }
 
-    pub(crate) fn values_mut(&mut self, row: usize) -> &mut [f32] {
-        &mut self.values[row * self.actions..][..self.actions]
-    }
-
     #[inline]
     pub(crate) fn cell_mut(&mut self, row: usize, action: usize) -> (&mut f32, &mut u32) {
         let cell = row * self.actions + action;
@@ -130,6 +126,11 @@ impl Rows {
 
     fn bytes(&self) -> usize {
         (self.values.capacity() + self.visits.capacity()) * 4
+    }
+
+    /// Whether these can be the second values of a table with `first`.
+    pub(crate) fn continues(&self, first: &Rows) -> bool {
+        self.whole() && self.actions == first.actions && self.len() <= first.len()
     }
 
     fn whole(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The environments against their published optimal values.
 
-use edgekit_qlearning::envs::{Lake, Surface, cliff_walking, frozen_lake, taxi};
 use edgekit_qlearning::Mdp;
+use edgekit_qlearning::envs::{Lake, Surface, cliff_walking, frozen_lake, taxi};
 
 fn start_value(mdp: &Mdp, discount: f64) -> f64 {
     mdp.mean_over_starts(&mdp.optimal_values(discount, 1e-12, 100_000))
