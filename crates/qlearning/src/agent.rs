@@ -178,11 +178,7 @@ impl<T: Table> Agent<T> {
                 let row = self.table.row(t.state)?;
                 self.update(row, t.action, t.reward + self.config.discount * future)?
             }
-            Algorithm::ExpectedSarsa => {
-                let future = self.expected_next(t)?;
-                let row = self.table.row(t.state)?;
-                self.update(row, t.action, t.reward + self.config.discount * future)?
-            }
+            Algorithm::ExpectedSarsa => self.learn_expected(t)?,
             Algorithm::DoubleQ => self.learn_double(t)?,
             Algorithm::Sarsa { n } => self.learn_sarsa(t, n)?,
             Algorithm::QLambda { lambda, traces } => self.learn_traces(t, lambda, traces)?,
@@ -245,10 +241,7 @@ impl<T: Table> Agent<T> {
     #[inline]
     pub(crate) fn legal(&self, mask: ActionMask) -> Result<u64, Error> {
         match mask.among(self.table.rows().actions()) {
-            0 => Err(Error::new(
-                ErrorKind::Action,
-                format!("mask {:#x} allows none of the actions; allow one", mask.0),
-            )),
+            0 => Err(nothing_legal(mask)),
             legal => Ok(legal),
         }
     }
@@ -261,18 +254,20 @@ impl<T: Table> Agent<T> {
 
     #[inline]
     pub(crate) fn pick(&mut self, row: usize, legal: u64) -> usize {
-        let rows = self.table.rows();
-        let visits = rows.visits(row);
-        match self.second {
-            None => {
-                self.config.policy.pick(rows.values(row), visits, legal, self.steps, &mut self.rng)
-            }
-            Some(_) => {
-                let values = self.mean_values(row);
-                let values = &values[..rows.actions()];
-                self.config.policy.pick(values, visits, legal, self.steps, &mut self.rng)
-            }
+        if self.second.is_some() {
+            return self.pick_by_mean(row, legal);
         }
+        let rows = self.table.rows();
+        let (values, visits) = (rows.values(row), rows.visits(row));
+        self.config.policy.pick(values, visits, legal, self.steps, &mut self.rng)
+    }
+
+    #[inline(never)]
+    fn pick_by_mean(&mut self, row: usize, legal: u64) -> usize {
+        let values = self.mean_values(row);
+        let rows = self.table.rows();
+        let values = &values[..rows.actions()];
+        self.config.policy.pick(values, rows.visits(row), legal, self.steps, &mut self.rng)
     }
 
     /// max Q(s′, ·) over what is legal there; 0 after termination.
@@ -304,6 +299,15 @@ impl<T: Table> Agent<T> {
         })
     }
 
+    // Out of line, so that Q-learning's path through `learn` stays short.
+    #[inline(never)]
+    fn learn_expected(&mut self, t: &Transition) -> Result<f32, Error> {
+        let future = self.expected_next(t)?;
+        let row = self.table.row(t.state)?;
+        self.update(row, t.action, t.reward + self.config.discount * future)
+    }
+
+    #[inline(never)]
     fn learn_double(&mut self, t: &Transition) -> Result<f32, Error> {
         let future = if t.end == End::Terminated {
             None
@@ -336,7 +340,7 @@ impl<T: Table> Agent<T> {
     }
 
     /// Moves one value towards `target` and counts the visit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn update(&mut self, row: usize, action: usize, target: f32) -> Result<f32, Error> {
         let (value, visits) = self.table.rows_mut().cell_mut(row, action);
         let alpha = self.config.step_size.at(self.steps, *visits);
@@ -364,16 +368,29 @@ impl<T: Table> Agent<T> {
 }
 
 /// value += α·(target − value), refused unless the result is finite; returns target − value.
-#[inline]
+#[inline(always)]
 pub(crate) fn move_towards(value: &mut f32, target: f32, alpha: f32) -> Result<f32, Error> {
     let error = target - *value;
     let moved = *value + alpha * error;
     if !moved.is_finite() {
-        return Err(Error::new(
-            ErrorKind::Value,
-            format!("a target of {target} would make the value {moved}; rewards must be finite"),
-        ));
+        return Err(not_finite(target, moved));
     }
     *value = moved;
     Ok(error)
+}
+
+#[cold]
+fn not_finite(target: f32, moved: f32) -> Error {
+    Error::new(
+        ErrorKind::Value,
+        format!("a target of {target} would make the value {moved}; rewards must be finite"),
+    )
+}
+
+#[cold]
+fn nothing_legal(mask: ActionMask) -> Error {
+    Error::new(
+        ErrorKind::Action,
+        format!("mask {:#x} allows none of the actions; allow one", mask.0),
+    )
 }

@@ -73,11 +73,13 @@ impl ActionMask {
     pub const ALL: ActionMask = ActionMask(u64::MAX);
 
     /// Whether `action` is legal.
+    #[inline]
     pub fn allows(self, action: usize) -> bool {
         action < 64 && self.0 >> action & 1 == 1
     }
 
     /// The legal ones among the first `actions`.
+    #[inline]
     pub fn among(self, actions: usize) -> u64 {
         self.0 & (u64::MAX >> (64 - actions.clamp(1, 64)))
     }

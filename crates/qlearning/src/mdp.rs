@@ -192,6 +192,8 @@ pub struct MdpEnv {
 struct Cell {
     first: u32,
     len: u32,
+    /// All of them equally likely, which needs no look at their shares.
+    uniform: bool,
 }
 
 /// An outcome with the share of the 32-bit range up to which it is drawn.
@@ -209,9 +211,11 @@ impl MdpEnv {
         let mut cells = Vec::with_capacity(mdp.states * mdp.actions);
         let mut drawn = Vec::with_capacity(mdp.outcomes.len());
         for bounds in mdp.offsets.windows(2) {
-            cells.push(Cell { first: bounds[0], len: bounds[1] - bounds[0] });
+            let outcomes = &mdp.outcomes[bounds[0] as usize..bounds[1] as usize];
+            let uniform = outcomes.iter().all(|o| o.probability == outcomes[0].probability);
+            cells.push(Cell { first: bounds[0], len: bounds[1] - bounds[0], uniform });
             let mut sum = 0.0;
-            for o in &mdp.outcomes[bounds[0] as usize..bounds[1] as usize] {
+            for o in outcomes {
                 sum += o.probability;
                 drawn.push(Drawn {
                     below: (sum * 4_294_967_296.0) as u32,
@@ -263,15 +267,15 @@ impl Env for MdpEnv {
         assert!(action < self.actions, "action {action} of {}", self.actions);
         let cell = self.cells[self.state as usize * self.actions + action];
         let outcomes = &self.drawn[cell.first as usize..][..cell.len as usize];
-        let outcome = match outcomes {
-            [only] => only,
-            [before_last @ .., _] => {
-                // Counting beats searching here: no branch depends on the draw.
-                let draw: u32 = self.rng.random();
-                &outcomes[before_last.iter().filter(|o| draw >= o.below).count()]
-            }
-            [] => unreachable!("Mdp::new refuses empty outcome lists"),
+        let draw: u32 = self.rng.random();
+        let at = if cell.uniform {
+            (u64::from(draw) * u64::from(cell.len)) >> 32
+        } else {
+            // Every share but the last, whose end is 2³² and does not fit.
+            let shares = &outcomes[..outcomes.len() - 1];
+            shares.iter().filter(|o| draw >= o.below).count() as u64
         };
+        let outcome = outcomes[at as usize];
         self.state = outcome.state;
         self.left = self.left.saturating_sub(1);
         let end = if outcome.terminal {

@@ -166,7 +166,8 @@ impl Merge {
             added.taken += 1;
             let weight = entry.visits.min(self.config.max_visits);
             let cell = self.cells.entry((entry.state, entry.action)).or_default();
-            cell.sum += (f64::from(entry.value) * UNIT).round_ties_even() as i128 * i128::from(weight);
+            cell.sum +=
+                (f64::from(entry.value) * UNIT).round_ties_even() as i128 * i128::from(weight);
             cell.weight += u64::from(weight);
             cell.visits += u64::from(entry.visits);
             if self.config.rule != MergeRule::VisitWeighted {

@@ -62,6 +62,7 @@ impl<T: Table> Agent<T> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn learn_sarsa(&mut self, t: &Transition, n: usize) -> Result<f32, Error> {
         self.check_step(t)?;
         let row = self.table.row(t.state)?;
@@ -86,6 +87,7 @@ impl<T: Table> Agent<T> {
         Ok(error)
     }
 
+    #[inline(never)]
     pub(crate) fn learn_traces(
         &mut self,
         t: &Transition,

@@ -48,39 +48,21 @@ impl Policy {
         match self {
             Policy::EpsilonGreedy(epsilon) => {
                 let epsilon = epsilon.at(step);
-                // One draw serves both choices: its high half decides, its low half picks.
+                // One draw serves both choices: its high part decides, its low part picks.
                 let draw = rng.next_u64();
                 let chance = (draw >> 40) as f32 * (1.0 / (1 << 24) as f32);
                 if chance < epsilon {
-                    nth_bit(legal, scale(draw as u32, legal.count_ones()))
+                    pick_bit(legal, draw as u32)
                 } else {
-                    let best = best_actions(values, legal);
-                    if best.is_power_of_two() {
-                        best.trailing_zeros() as usize
-                    } else {
-                        nth_bit(best, scale(draw as u32, best.count_ones()))
-                    }
+                    pick_best(values, legal, draw as u32)
                 }
             }
             Policy::Softmax(temperature) => {
-                let (weights, total) = softmax(values, legal, temperature.at(step));
-                let mut left = rng.random::<f32>() * total;
-                let mut last = 0;
-                for (action, &weight) in weights.iter().enumerate().take(values.len()) {
-                    if weight > 0.0 {
-                        last = action;
-                        if left < weight {
-                            break;
-                        }
-                        left -= weight;
-                    }
-                }
-                last
+                pick_softmax(values, legal, temperature.at(step), rng.random())
             }
             Policy::UpperConfidence { exploration } => {
                 let bounds = upper_bounds(values, visits, legal, *exploration);
-                let best = best_actions(&bounds[..values.len()], legal);
-                nth_bit(best, scale(rng.next_u32(), best.count_ones()))
+                pick_bit(best_actions(&bounds[..values.len()], legal), rng.next_u32())
             }
         }
     }
@@ -105,44 +87,77 @@ impl Policy {
     }
 }
 
+/// The set of all of a row's actions.
+#[inline]
+pub(crate) fn all_actions(actions: usize) -> u64 {
+    u64::MAX >> (64 - actions)
+}
+
 /// The largest value among `legal`; −∞ if that is empty.
 #[inline]
 pub(crate) fn max_value(values: &[f32], legal: u64) -> f32 {
-    let mut best = f32::NEG_INFINITY;
-    for (action, &value) in values.iter().enumerate() {
-        let value = if legal >> action & 1 == 1 { value } else { f32::NEG_INFINITY };
-        best = if value > best { value } else { best };
+    let larger = |best: f32, value: f32| if value > best { value } else { best };
+    if legal == all_actions(values.len()) {
+        // The usual case, apart because a loop without the mask is a few instructions long.
+        return values.iter().fold(f32::NEG_INFINITY, |best, &value| larger(best, value));
     }
-    best
+    bits(legal).fold(f32::NEG_INFINITY, |best, action| larger(best, values[action]))
 }
 
 /// The set of legal actions with the largest value.
-#[inline]
 pub(crate) fn best_actions(values: &[f32], legal: u64) -> u64 {
     let max = max_value(values, legal);
-    let mut best = 0;
-    for (action, &value) in values.iter().enumerate() {
-        best |= u64::from(value == max) << action;
-    }
-    best & legal
+    bits(legal).filter(|&action| values[action] == max).fold(0, |best, action| best | 1 << action)
 }
 
-/// A number below `n` from a uniform 32-bit draw (Lemire's multiply-shift; n is at most 64, so the
-/// bias is below 2⁻²⁶).
+/// One of the best legal actions, by a uniform draw.
 #[inline]
-fn scale(draw: u32, n: u32) -> u32 {
-    (u64::from(draw) * u64::from(n) >> 32) as u32
-}
-
-/// The position of the `n`-th set bit.
-#[inline]
-fn nth_bit(mut set: u64, n: u32) -> usize {
-    for _ in 0..n {
-        set &= set - 1;
+fn pick_best(values: &[f32], legal: u64, draw: u32) -> usize {
+    if legal == all_actions(values.len()) {
+        let (mut best, mut at, mut tie) = (f32::NEG_INFINITY, 0, false);
+        for (action, &value) in values.iter().enumerate() {
+            tie = value == best || (tie && value < best);
+            at = if value > best { action } else { at };
+            best = if value > best { value } else { best };
+        }
+        if !tie {
+            return at;
+        }
     }
-    set.trailing_zeros() as usize
+    pick_bit(best_actions(values, legal), draw)
 }
 
+/// A set bit by a uniform draw (Lemire's multiply-shift: with at most 64 bits the bias is below
+/// 2⁻²⁶).
+#[inline]
+fn pick_bit(set: u64, draw: u32) -> usize {
+    let below = |n: u32| (u64::from(draw) * u64::from(n)) >> 32;
+    if set & set.wrapping_add(1) == 0 {
+        // All actions from 0 on: no loop whose length depends on the draw.
+        return below(set.trailing_ones()) as usize;
+    }
+    bits(set).nth(below(set.count_ones()) as usize).unwrap_or(0)
+}
+
+#[inline(never)]
+fn pick_softmax(values: &[f32], legal: u64, temperature: f32, draw: f32) -> usize {
+    let (weights, total) = softmax(values, legal, temperature);
+    let mut left = draw * total;
+    let mut last = 0;
+    for action in bits(legal) {
+        // A weight can underflow to 0; such an action is not picked.
+        if weights[action] > 0.0 {
+            last = action;
+            if left < weights[action] {
+                break;
+            }
+            left -= weights[action];
+        }
+    }
+    last
+}
+
+#[inline]
 fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         (set != 0).then(|| {
@@ -153,6 +168,7 @@ fn bits(mut set: u64) -> impl Iterator<Item = usize> {
     })
 }
 
+#[inline(never)]
 fn softmax(values: &[f32], legal: u64, temperature: f32) -> ([f32; 64], f32) {
     let max = max_value(values, legal);
     let mut weights = [0.0; 64];
@@ -165,6 +181,7 @@ fn softmax(values: &[f32], legal: u64, temperature: f32) -> ([f32; 64], f32) {
     (weights, total)
 }
 
+#[inline(never)]
 fn upper_bounds(values: &[f32], visits: &[u32], legal: u64, exploration: f32) -> [f32; 64] {
     let all: f64 = bits(legal).map(|a| f64::from(visits[a])).sum();
     let log = all.max(1.0).ln() as f32;

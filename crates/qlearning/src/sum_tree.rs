@@ -57,16 +57,14 @@ impl SumTree {
         let mut at = 0;
         for level in self.levels.iter().rev() {
             let Node(children) = level[at];
-            let mut child = 0;
-            let mut before = 0.0;
-            let mut running = 0.0;
-            for &weight in &children[..7] {
-                running += weight;
-                // No branch depends on the draw; a scan that stops early mispredicts at each level.
-                let past = mass >= running;
-                child += usize::from(past);
-                before = if past { running } else { before };
-            }
+            let [a, b, c, d, e, f, g, _] = children;
+            // Running sums in a shallow tree, then a count: neither a long chain of additions nor a
+            // branch on the draw, which would be mispredicted at each level.
+            let (ab, cd, ef) = (a + b, c + d, e + f);
+            let abcd = ab + cd;
+            let abcdef = abcd + ef;
+            let before = [0.0, a, ab, ab + c, abcd, abcd + e, abcdef, abcdef + g];
+            let mut child = before[1..].iter().filter(|&&sum| mass >= sum).count();
             if children[child] <= 0.0 {
                 // Rounding led past the last weight, or onto an edge: take the nearest one before.
                 child = (0..child)
@@ -75,7 +73,7 @@ impl SumTree {
                     .unwrap_or_else(|| (child..8).find(|&c| children[c] > 0.0).unwrap_or(child));
                 mass = 0.0;
             } else {
-                mass = (mass - before).max(0.0);
+                mass = (mass - before[child]).max(0.0);
             }
             at = at * 8 + child;
         }

@@ -169,13 +169,15 @@ impl DenseTable {
 
     #[inline]
     fn check(&self, state: u64) -> Result<usize, Error> {
-        if state < self.states {
-            return Ok(state as usize);
-        }
-        Err(Error::new(
+        if state < self.states { Ok(state as usize) } else { Err(self.no_such_state(state)) }
+    }
+
+    #[cold]
+    fn no_such_state(&self, state: u64) -> Error {
+        Error::new(
             ErrorKind::State,
             format!("state {state}: the table has the states 0 to {}", self.states - 1),
-        ))
+        )
     }
 }
 
