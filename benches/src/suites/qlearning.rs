@@ -23,6 +23,7 @@ const STEPS: u64 = 1_000_000;
 pub fn declare(suite: &mut Suite) {
     steps_per_second(suite);
     single_operations(suite);
+    batch(suite);
     replay(suite);
     memory(suite);
     curves(suite);
@@ -206,6 +207,67 @@ fn single_operations(suite: &mut Suite) {
             at = (at + 1) % steps.len();
             hashed.learn(black_box(&steps[at])).unwrap_or(0.0)
         });
+    }
+}
+
+/// A batch of 100 over 1,000 states, as replay makes it, against the same updates one by one on a
+/// plain table.
+fn batch(suite: &mut Suite) {
+    if !suite.wants("qlearning/batch100") {
+        return;
+    }
+    let steps = transitions(100, 1000, 8);
+    let mut batched = agent(1000, ACTIONS, config());
+    let mut baseline = ScalarTable::new(1000);
+    let mut errors = Vec::new();
+    batched.learn_batch(&steps, &[], &mut errors).expect("valid");
+    baseline.update(&steps);
+    let apart = (0..1000usize)
+        .flat_map(|s| {
+            let row = batched.values(s as u64).unwrap_or_default();
+            let other = &baseline.values[s];
+            row.into_iter().zip(other).map(|(a, b)| (a - b).abs()).collect::<Vec<_>>()
+        })
+        .fold(0.0, f32::max);
+    suite.check("qlearning/batch100", apart < 1e-5, || {
+        format!("batch and scalar baseline differ by {apart}")
+    });
+    let for_batch = steps.clone();
+    suite.time("qlearning/batch100/edgekit", move || {
+        batched.learn_batch(black_box(&for_batch), &[], &mut errors).expect("valid")
+    });
+    suite.time("qlearning/batch100/scalar", move || baseline.update(black_box(&steps)));
+}
+
+/// The scalar baseline: a vector of rows, the same checks as the agent's, one update at a time.
+struct ScalarTable {
+    values: Vec<Vec<f32>>,
+    visits: Vec<Vec<u32>>,
+}
+
+impl ScalarTable {
+    fn new(states: usize) -> Self {
+        ScalarTable {
+            values: vec![vec![0.0; ACTIONS]; states],
+            visits: vec![vec![0; ACTIONS]; states],
+        }
+    }
+
+    fn update(&mut self, steps: &[Transition]) {
+        for t in steps {
+            let future = match t.end {
+                End::Terminated => 0.0,
+                _ => {
+                    let row = &self.values[t.next_state as usize];
+                    (0..row.len())
+                        .filter(|&a| t.next_mask.allows(a))
+                        .fold(f32::NEG_INFINITY, |best, a| best.max(row[a]))
+                }
+            };
+            let value = &mut self.values[t.state as usize][t.action];
+            *value += ALPHA * (t.reward + GAMMA * future - *value);
+            self.visits[t.state as usize][t.action] += 1;
+        }
     }
 }
 

@@ -173,13 +173,9 @@ impl<T: Table> Agent<T> {
             return Err(self.no_such_action(t.action));
         }
         let error = match self.config.algorithm {
-            Algorithm::QLearning => {
-                let future = self.best_next(t)?;
-                let row = self.table.row(t.state)?;
-                self.update(row, t.action, t.reward + self.config.discount * future)?
-            }
-            Algorithm::ExpectedSarsa => self.learn_expected(t)?,
-            Algorithm::DoubleQ => self.learn_double(t)?,
+            Algorithm::QLearning => self.learn_best(t, 1.0)?,
+            Algorithm::ExpectedSarsa => self.learn_expected(t, 1.0)?,
+            Algorithm::DoubleQ => self.learn_double(t, 1.0)?,
             Algorithm::Sarsa { n } => self.learn_sarsa(t, n)?,
             Algorithm::QLambda { lambda, traces } => self.learn_traces(t, lambda, traces)?,
         };
@@ -299,16 +295,24 @@ impl<T: Table> Agent<T> {
         })
     }
 
+    /// One step of Q-learning, its step size multiplied by `weight`; likewise below.
+    #[inline(always)]
+    pub(crate) fn learn_best(&mut self, t: &Transition, weight: f32) -> Result<f32, Error> {
+        let future = self.best_next(t)?;
+        let row = self.table.row(t.state)?;
+        self.update(row, t.action, t.reward + self.config.discount * future, weight)
+    }
+
     // Out of line, so that Q-learning's path through `learn` stays short.
     #[inline(never)]
-    fn learn_expected(&mut self, t: &Transition) -> Result<f32, Error> {
+    pub(crate) fn learn_expected(&mut self, t: &Transition, weight: f32) -> Result<f32, Error> {
         let future = self.expected_next(t)?;
         let row = self.table.row(t.state)?;
-        self.update(row, t.action, t.reward + self.config.discount * future)
+        self.update(row, t.action, t.reward + self.config.discount * future, weight)
     }
 
     #[inline(never)]
-    fn learn_double(&mut self, t: &Transition) -> Result<f32, Error> {
+    pub(crate) fn learn_double(&mut self, t: &Transition, weight: f32) -> Result<f32, Error> {
         let future = if t.end == End::Terminated {
             None
         } else {
@@ -330,10 +334,10 @@ impl<T: Table> Agent<T> {
         };
         let target = t.reward + self.config.discount * future;
         if update_first {
-            return self.update(row, t.action, target);
+            return self.update(row, t.action, target, weight);
         }
         let visits = &mut *first.cell_mut(row, t.action).1;
-        let alpha = self.config.step_size.at(self.steps, *visits);
+        let alpha = weight * self.config.step_size.at(self.steps, *visits);
         let error = move_towards(second.cell_mut(row, t.action).0, target, alpha)?;
         *visits = visits.saturating_add(1);
         Ok(error)
@@ -341,9 +345,15 @@ impl<T: Table> Agent<T> {
 
     /// Moves one value towards `target` and counts the visit.
     #[inline(always)]
-    pub(crate) fn update(&mut self, row: usize, action: usize, target: f32) -> Result<f32, Error> {
+    pub(crate) fn update(
+        &mut self,
+        row: usize,
+        action: usize,
+        target: f32,
+        weight: f32,
+    ) -> Result<f32, Error> {
         let (value, visits) = self.table.rows_mut().cell_mut(row, action);
-        let alpha = self.config.step_size.at(self.steps, *visits);
+        let alpha = weight * self.config.step_size.at(self.steps, *visits);
         let error = move_towards(value, target, alpha)?;
         *visits = visits.saturating_add(1);
         Ok(error)

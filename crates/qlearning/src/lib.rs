@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod agent;
+mod batch;
 mod encode;
 mod env;
 pub mod envs;

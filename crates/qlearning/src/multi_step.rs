@@ -190,7 +190,7 @@ impl<T: Table> Agent<T> {
         let target =
             self.trail.pending.iter().rev().fold(future, |sum, step| step.reward + discount * sum);
         match self.trail.pending.pop_front() {
-            Some(oldest) => self.update(oldest.row, oldest.action, target),
+            Some(oldest) => self.update(oldest.row, oldest.action, target, 1.0),
             None => Ok(0.0),
         }
     }

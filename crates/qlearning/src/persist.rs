@@ -9,8 +9,8 @@ use crate::{Agent, AgentConfig, Algorithm, Error, ErrorKind, Rows, Table};
 
 const MAGIC: [u8; 4] = *b"EKQA";
 const VERSION: u16 = 1;
-/// Magic, version, table kind, a zero byte, length of the body, CRC-32 of the body.
-const HEADER: usize = 4 + 2 + 1 + 1 + 8 + 4;
+/// Magic, version, table kind, length of the body, CRC-32 of the body.
+const HEADER: usize = 4 + 2 + 1 + 8 + 4;
 
 /// The body of a file, in this order.
 type Body<T> = (AgentConfig, T, Option<Rows>, rand_pcg::Pcg64Mcg, u64, Trail);
@@ -28,7 +28,7 @@ impl<T: Table + Serialize + DeserializeOwned + Clone> Agent<T> {
         let mut header = Vec::with_capacity(HEADER);
         header.extend(MAGIC);
         header.extend(VERSION.to_le_bytes());
-        header.extend([T::KIND, 0]);
+        header.extend([T::KIND]);
         header.extend((body.len() as u64).to_le_bytes());
         header.extend(crc32fast::hash(&body).to_le_bytes());
         let write = to.write_all(&header).and_then(|()| to.write_all(&body));
@@ -48,7 +48,7 @@ impl<T: Table + Serialize + DeserializeOwned + Clone> Agent<T> {
         let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
             return Err(bad(format!("{} bytes: too short for a saved agent", bytes.len())));
         };
-        let [m0, m1, m2, m3, v0, v1, kind, _, rest @ ..] = *header;
+        let [m0, m1, m2, m3, v0, v1, kind, rest @ ..] = *header;
         let [l0, l1, l2, l3, l4, l5, l6, l7, c0, c1, c2, c3] = rest;
         if [m0, m1, m2, m3] != MAGIC {
             return Err(bad("no saved agent: it does not begin with EKQA".into()));

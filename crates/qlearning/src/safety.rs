@@ -412,8 +412,7 @@ impl Guard {
                 Better::Higher => baseline - value,
                 Better::Lower => value - baseline,
             };
-            // Not `loss > tolerance`: that would let NaN pass.
-            !(loss <= watch.tolerance)
+            loss.is_nan() || loss > watch.tolerance
         };
         let first_bad = self.recent.iter().position(|change| {
             now.saturating_sub(change.at) <= watch.probation
