@@ -2,6 +2,7 @@
 
 pub mod kernels;
 pub mod qlearning;
+pub mod spikes;
 
 use crate::Suite;
 
