@@ -10,4 +10,8 @@ use crate::Suite;
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("kernels", kernels::declare), ("qlearning", qlearning::declare)];
+pub const SUITES: &[Entry] = &[
+    ("kernels", kernels::declare),
+    ("qlearning", qlearning::declare),
+    ("spikes", spikes::declare),
+];

@@ -7,7 +7,7 @@ use edgekit_spike_coding::{
 fn main() -> Result<(), Error> {
     let (tokens, width) = (64, 64);
     let bytes: Vec<i8> =
-        (0..tokens * width).map(|i| (i * 2_654_435_761_usize >> 7) as i8).collect();
+        (0..tokens * width).map(|i| ((i * 2_654_435_761_usize) >> 7) as i8).collect();
     let floats: Vec<f32> = bytes.iter().map(|&b| f32::from(b) / 128.0).collect();
     let positions: Vec<u32> = (0..tokens as u32).collect();
 

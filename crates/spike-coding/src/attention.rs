@@ -138,7 +138,7 @@ impl Tokens<'_> {
                 ),
             ));
         }
-        Ok(if n == 0 { 0 } else { self.values.len() / n })
+        Ok(self.values.len().checked_div(n).unwrap_or(0))
     }
 }
 
