@@ -1,5 +1,6 @@
 //! The suites, one file per room.
 
+pub mod index;
 pub mod kernels;
 pub mod qlearning;
 pub mod spikes;
@@ -12,6 +13,7 @@ pub type Entry = (&'static str, fn(&mut Suite));
 /// All suites in the order in which they run.
 pub const SUITES: &[Entry] = &[
     ("kernels", kernels::declare),
+    ("index", index::declare),
     ("qlearning", qlearning::declare),
     ("spikes", spikes::declare),
 ];
