@@ -1,5 +1,6 @@
 //! The suites, one file per room.
 
+pub mod bank;
 pub mod index;
 pub mod kernels;
 pub mod qlearning;
@@ -16,4 +17,5 @@ pub const SUITES: &[Entry] = &[
     ("index", index::declare),
     ("qlearning", qlearning::declare),
     ("spikes", spikes::declare),
+    ("bank", bank::declare),
 ];
