@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aligned_vec::{AVec, ConstAlign};
 use edgekit_kernels_simd::{Kernels, Rows};
 use edgekit_vector_index::Scratch;
 use rustc_hash::FxHashMap;
@@ -82,8 +83,10 @@ pub(crate) struct Shelf {
     kernels: KernelTable,
     entries: Vec<Entry>,
     slots: FxHashMap<u64, u32>,
-    /// The entries' directions, row after row, while there are few enough to scan them all.
-    rows: Vec<f32>,
+    /// The entries' directions, row after row, while there are few enough to scan them all. Rows
+    /// begin at cache lines: a vector load that straddles two costs twice.
+    rows: AVec<f32, ConstAlign<64>>,
+    stride: usize,
     /// Their confidences, apart for the scan's sake.
     confidences: Vec<f32>,
     graph: Option<Graph>,
@@ -116,6 +119,7 @@ pub struct LookupScratch {
     pub(crate) query: Vec<f32>,
     pub(crate) matches: Vec<Match>,
     scores: Vec<f32>,
+    best: Vec<f32>,
     index: Scratch,
 }
 
@@ -126,7 +130,8 @@ impl Shelf {
             kernels: KernelTable(Kernels::get()),
             entries: Vec::new(),
             slots: FxHashMap::default(),
-            rows: Vec::new(),
+            rows: AVec::new(64),
+            stride: config.dim.next_multiple_of(16),
             confidences: Vec::new(),
             graph: None,
         }
@@ -163,15 +168,14 @@ impl Shelf {
     /// Finds the `k` best by similarity × confidence for the unit vector in `scratch.query` and
     /// leaves them, best first and lower ids first among equals, in `scratch.matches`.
     pub(crate) fn lookup(&self, k: usize, scratch: &mut LookupScratch) -> Result<(), Error> {
-        let LookupScratch { query, matches, scores, index } = scratch;
+        let LookupScratch { query, matches, scores, best, index } = scratch;
         matches.clear();
         match &self.graph {
             _ if k == 0 || self.entries.is_empty() => Ok(()),
             None => {
                 scores.resize(self.entries.len(), 0.0);
-                let rows = Rows::new(&self.rows, self.config.dim, self.config.dim);
-                self.kernels.0.dot_many(query, rows, scores);
-                self.select(scores, k, matches);
+                self.kernels.0.dot_many(query, self.rows(0, self.entries.len()), scores);
+                self.select(scores, k, best, matches);
                 Ok(())
             }
             Some(graph) => self.search(graph, query, k, index, matches),
@@ -191,7 +195,7 @@ impl Shelf {
         const BLOCK_BYTES: usize = 16 * 1024;
         let dim = self.config.dim;
         let (n, count) = (self.entries.len(), queries.len() / dim);
-        if self.graph.is_some() || n == 0 {
+        if self.graph.is_some() || n == 0 || k == 0 {
             for query in queries.chunks_exact(dim) {
                 scratch.query.clear();
                 scratch.query.extend_from_slice(query);
@@ -204,7 +208,7 @@ impl Shelf {
         scratch.scores.resize(count * n, 0.0);
         for first in (0..n).step_by(block) {
             let len = block.min(n - first);
-            let rows = Rows::new(&self.rows[first * dim..(first + len) * dim], dim, dim);
+            let rows = self.rows(first, len);
             for (query, scores) in queries.chunks_exact(dim).zip(scratch.scores.chunks_exact_mut(n))
             {
                 self.kernels.0.dot_many(query, rows, &mut scores[first..first + len]);
@@ -212,23 +216,51 @@ impl Shelf {
         }
         for scores in scratch.scores.chunks_exact(n) {
             scratch.matches.clear();
-            self.select(scores, k, &mut scratch.matches);
+            self.select(scores, k, &mut scratch.best, &mut scratch.matches);
             found(&scratch.matches);
         }
         Ok(())
     }
 
-    /// The `k` best of a scan.
-    fn select(&self, similarities: &[f32], k: usize, matches: &mut Vec<Match>) {
-        let mut bound = 0.0;
-        for (slot, (&similarity, &confidence)) in
-            similarities.iter().zip(&self.confidences).enumerate()
-        {
-            let score = similarity * confidence;
-            if score >= bound && score > 0.0 {
-                offer(matches, Match { id: self.entries[slot].id, similarity, score }, k);
-                if matches.len() == k {
-                    bound = matches[k - 1].score;
+    /// `len` directions from slot `first` on.
+    fn rows(&self, first: usize, len: usize) -> Rows<'_, f32> {
+        let rows = &self.rows[first * self.stride..(first + len) * self.stride];
+        Rows::new(rows, self.config.dim, self.stride)
+    }
+
+    /// The `k` best of a scan. The `k`-th largest of the blocks' best scores is no more than the
+    /// `k`-th best score of all, so only blocks that reach it are looked at one by one.
+    fn select(
+        &self,
+        similarities: &[f32],
+        k: usize,
+        best: &mut Vec<f32>,
+        matches: &mut Vec<Match>,
+    ) {
+        const BLOCK: usize = 32;
+        let blocks = || similarities.chunks(BLOCK).zip(self.confidences.chunks(BLOCK));
+        best.clear();
+        best.extend(blocks().map(|(s, c)| best_score(s, c)));
+        let mut bound = f32::MIN_POSITIVE;
+        if best.len() >= k {
+            bound = bound.max(*best.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1);
+            // Selecting has mixed them up; working them out again is cheaper than a copy.
+            best.clear();
+            best.extend(blocks().map(|(s, c)| best_score(s, c)));
+        }
+        for (block, (similarities, confidences)) in blocks().enumerate() {
+            if best[block] < bound {
+                continue;
+            }
+            for (at, (&similarity, &confidence)) in similarities.iter().zip(confidences).enumerate()
+            {
+                let score = similarity * confidence;
+                if score >= bound {
+                    let id = self.entries[block * BLOCK + at].id;
+                    offer(matches, Match { id, similarity, score }, k);
+                    if matches.len() == k {
+                        bound = bound.max(matches[k - 1].score);
+                    }
                 }
             }
         }
@@ -290,11 +322,11 @@ impl Shelf {
                 if let Some(graph) = &mut self.graph {
                     return graph.insert(slot, &direction, confidence);
                 }
-                self.rows.resize(self.entries.len() * self.config.dim, 0.0);
+                self.rows.resize(self.entries.len() * self.stride, 0.0);
                 slot
             }
         };
-        let start = slot as usize * self.config.dim;
+        let start = slot as usize * self.stride;
         self.rows[start..start + self.config.dim].copy_from_slice(&direction);
         Ok(())
     }
@@ -312,9 +344,9 @@ impl Shelf {
         match &mut self.graph {
             Some(graph) => graph.swap_remove(slot),
             None => {
-                let dim = self.config.dim;
-                self.rows.copy_within(last * dim..(last + 1) * dim, at * dim);
-                self.rows.truncate(last * dim);
+                let stride = self.stride;
+                self.rows.copy_within(last * stride..(last + 1) * stride, at * stride);
+                self.rows.truncate(last * stride);
             }
         }
     }
@@ -341,9 +373,9 @@ impl Shelf {
         let needed = n > self.config.scan_limit / 2;
         if self.graph.is_some() && !needed {
             self.graph = None;
-            self.rows.clear();
-            for entry in &self.entries {
-                self.rows.extend(unit(&entry.pattern.centroid)?);
+            self.rows.resize(n * self.stride, 0.0);
+            for (row, entry) in self.rows.chunks_exact_mut(self.stride).zip(&self.entries) {
+                row[..self.config.dim].copy_from_slice(&unit(&entry.pattern.centroid)?);
             }
         } else if wanted {
             let mut graph = Graph::new(&self.config)?;
@@ -353,7 +385,7 @@ impl Shelf {
                 graph.insert(slot as u32, &direction, entry.pattern.confidence)?;
             }
             self.graph = Some(graph);
-            self.rows = Vec::new();
+            self.rows = AVec::new(64);
         }
         Ok(())
     }
@@ -369,9 +401,9 @@ impl Shelf {
             });
         let searched = match &self.graph {
             None => {
-                self.rows.len() == n * self.config.dim
+                self.rows.len() == n * self.stride
                     && self.entries.iter().enumerate().all(|(slot, entry)| {
-                        let row = &self.rows[slot * self.config.dim..][..self.config.dim];
+                        let row = &self.rows[slot * self.stride..][..self.config.dim];
                         unit(&entry.pattern.centroid).is_ok_and(|unit| unit == row)
                     })
             }
@@ -379,6 +411,23 @@ impl Shelf {
         };
         slots && searched
     }
+}
+
+/// The largest product of a pair; 0 if all are less. In eight lanes, so that the compiler may use
+/// vectors: it must not reorder comparisons of floats by itself.
+#[inline]
+fn best_score(similarities: &[f32], confidences: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let (eights, rest) = similarities.as_chunks::<8>();
+    let (other_eights, other_rest) = confidences.as_chunks::<8>();
+    for (similarities, confidences) in eights.iter().zip(other_eights) {
+        for lane in 0..8 {
+            let score = similarities[lane] * confidences[lane];
+            lanes[lane] = if score > lanes[lane] { score } else { lanes[lane] };
+        }
+    }
+    let rest = rest.iter().zip(other_rest).map(|(s, c)| s * c);
+    rest.chain(lanes).fold(0.0, f32::max)
 }
 
 /// Keeps the `k` best matches in order.
