@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use edgekit_kernels_simd::Kernels;
+
 use crate::{Error, ErrorKind};
 
 /// The limits of one parameter.
@@ -341,7 +343,8 @@ impl Guard {
             high.push(to);
             values.push(proposal.value);
         }
-        let mut refused = outside(&values, &low, &high);
+        let mut refused = vec![0; proposals.len().div_ceil(64)];
+        Kernels::get().violations(&values, &low, &high, &mut refused);
         let blind = self.watches.values().any(|w| w.latest.is_none());
         for (at, proposal) in proposals.iter().enumerate() {
             let parameter = self.parameters.get(&proposal.parameter);
@@ -474,14 +477,4 @@ impl Parameter {
         let stood = now.saturating_sub(self.changed?);
         self.limits.cooldown.checked_sub(stood).filter(|left| !left.is_zero())
     }
-}
-
-/// Bit i is set unless low[i] ≤ values[i] ≤ high[i]; NaN lies nowhere.
-fn outside(values: &[f32], low: &[f32], high: &[f32]) -> Vec<u64> {
-    let mut bits = vec![0u64; values.len().div_ceil(64)];
-    for (at, value) in values.iter().enumerate() {
-        let inside = low[at] <= *value && *value <= high[at];
-        bits[at / 64] |= u64::from(!inside) << (at % 64);
-    }
-    bits
 }

@@ -191,8 +191,6 @@ impl Shelf {
         scratch: &mut LookupScratch,
         mut found: impl FnMut(&[Match]),
     ) -> Result<(), Error> {
-        /// Rows that stay in the first-level cache with a query.
-        const BLOCK_BYTES: usize = 16 * 1024;
         let dim = self.config.dim;
         let (n, count) = (self.entries.len(), queries.len() / dim);
         if self.graph.is_some() || n == 0 || k == 0 {
@@ -204,16 +202,9 @@ impl Shelf {
             }
             return Ok(());
         }
-        let block = (BLOCK_BYTES / (4 * dim)).max(4);
         scratch.scores.resize(count * n, 0.0);
-        for first in (0..n).step_by(block) {
-            let len = block.min(n - first);
-            let rows = self.rows(first, len);
-            for (query, scores) in queries.chunks_exact(dim).zip(scratch.scores.chunks_exact_mut(n))
-            {
-                self.kernels.0.dot_many(query, rows, &mut scores[first..first + len]);
-            }
-        }
+        let rows = Rows::new(queries, dim, dim);
+        self.kernels.0.dot_tile(rows, self.rows(0, n), &mut scratch.scores);
         for scores in scratch.scores.chunks_exact(n) {
             scratch.matches.clear();
             self.select(scores, k, &mut scratch.best, &mut scratch.matches);
