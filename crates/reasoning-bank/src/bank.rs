@@ -270,7 +270,8 @@ impl Bank {
     }
 
     /// [`Bank::lookup`] for many queries, row after row: a list for each. All of them see the same
-    /// state of the bank. With a scanned bank each pattern is fetched once for all queries.
+    /// state of the bank. With a scanned bank each pattern is fetched once for four queries; with the
+    /// feature `rayon` all cores share the work.
     ///
     /// # Errors
     /// As [`Bank::lookup`]; nothing is counted then.
@@ -290,13 +291,11 @@ impl Bank {
             unit_into(query, &mut scratch.query)?;
             units.extend_from_slice(&scratch.query);
         }
-        let mut all = Vec::with_capacity(queries.len() / dim);
         self.read(|shelf| {
-            shelf.lookup_batch(&units, k, scratch, |matches| all.push(matches.to_vec()))?;
+            let all = batch(shelf, &units, k, dim, scratch)?;
             all.iter().for_each(|matches| note(shelf, matches, now));
-            Ok::<_, Error>(())
-        })?;
-        Ok(all)
+            Ok(all)
+        })
     }
 
     /// Keeps a trajectory for [`Bank::extract`] and teaches the most similar pattern what came of
@@ -575,6 +574,36 @@ fn stored(entry: &Entry) -> Stored {
 
 fn note(shelf: &Shelf, matches: &[Match], now: Duration) {
     matches.iter().filter_map(|m| shelf.get(m.id)).for_each(|entry| entry.usage.note(now));
+}
+
+#[cfg(not(feature = "rayon"))]
+fn batch(
+    shelf: &Shelf,
+    units: &[f32],
+    k: usize,
+    _: usize,
+    scratch: &mut LookupScratch,
+) -> Result<Vec<Vec<Match>>, Error> {
+    shelf.lookup_batch(units, k, scratch)
+}
+
+/// On rayon's threads, a few queries at a time: each piece goes through the rows together.
+#[cfg(feature = "rayon")]
+fn batch(
+    shelf: &Shelf,
+    units: &[f32],
+    k: usize,
+    dim: usize,
+    _: &mut LookupScratch,
+) -> Result<Vec<Vec<Match>>, Error> {
+    use rayon::prelude::*;
+
+    /// Queries a piece.
+    const PIECE: usize = 8;
+    let pieces = units
+        .par_chunks(PIECE * dim)
+        .map_init(LookupScratch::default, |scratch, piece| shelf.lookup_batch(piece, k, scratch));
+    Ok(pieces.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
 }
 
 fn teach(pattern: &mut Pattern, task: &Trajectory) {

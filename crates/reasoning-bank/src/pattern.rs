@@ -113,7 +113,16 @@ pub(crate) fn unit(vector: &[f32]) -> Result<Vec<f32>, Error> {
 
 /// `vector` at length 1, into `out`. In f64, so that no vector of finite values over- or underflows.
 pub(crate) fn unit_into(vector: &[f32], out: &mut Vec<f32>) -> Result<(), Error> {
-    let squared: f64 = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    // In four lanes: one sum would wait for itself at every value.
+    let (fours, rest) = vector.as_chunks::<4>();
+    let mut lanes = [0.0f64; 4];
+    for four in fours {
+        for (lane, &x) in lanes.iter_mut().zip(four) {
+            *lane += f64::from(x) * f64::from(x);
+        }
+    }
+    let squared =
+        lanes.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
     if !(squared.is_finite() && squared > 0.0) {
         return Err(Error::new(
             ErrorKind::Value,

@@ -189,18 +189,18 @@ impl Shelf {
         queries: &[f32],
         k: usize,
         scratch: &mut LookupScratch,
-        mut found: impl FnMut(&[Match]),
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Vec<Match>>, Error> {
         let dim = self.config.dim;
         let (n, count) = (self.entries.len(), queries.len() / dim);
+        let mut all = Vec::with_capacity(count);
         if self.graph.is_some() || n == 0 || k == 0 {
             for query in queries.chunks_exact(dim) {
                 scratch.query.clear();
                 scratch.query.extend_from_slice(query);
                 self.lookup(k, scratch)?;
-                found(&scratch.matches);
+                all.push(scratch.matches.clone());
             }
-            return Ok(());
+            return Ok(all);
         }
         scratch.scores.resize(count * n, 0.0);
         let rows = Rows::new(queries, dim, dim);
@@ -208,9 +208,9 @@ impl Shelf {
         for scores in scratch.scores.chunks_exact(n) {
             scratch.matches.clear();
             self.select(scores, k, &mut scratch.best, &mut scratch.matches);
-            found(&scratch.matches);
+            all.push(scratch.matches.clone());
         }
-        Ok(())
+        Ok(all)
     }
 
     /// `len` directions from slot `first` on.
@@ -233,11 +233,12 @@ impl Shelf {
         best.clear();
         best.extend(blocks().map(|(s, c)| best_score(s, c)));
         let mut bound = f32::MIN_POSITIVE;
-        if best.len() >= k {
-            bound = bound.max(*best.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1);
-            // Selecting has mixed them up; working them out again is cheaper than a copy.
-            best.clear();
-            best.extend(blocks().map(|(s, c)| best_score(s, c)));
+        let count = best.len();
+        if count >= k {
+            // On a copy behind them, because selecting mixes them up.
+            best.extend_from_within(..);
+            let copy = &mut best[count..];
+            bound = bound.max(*copy.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1);
         }
         for (block, (similarities, confidences)) in blocks().enumerate() {
             if best[block] < bound {
