@@ -236,6 +236,10 @@ fn batch(suite: &mut Suite) {
     suite.time("qlearning/batch100/edgekit", move || {
         batched.learn_batch(black_box(&for_batch), &[], &mut errors).expect("valid")
     });
+    let (mut one_by_one, some) = (agent(1000, ACTIONS, config()), steps.clone());
+    suite.time("qlearning/batch100/one-by-one", move || {
+        black_box(&some).iter().map(|t| one_by_one.learn(t).unwrap_or(0.0)).sum::<f32>()
+    });
     suite.time("qlearning/batch100/scalar", move || baseline.update(black_box(&steps)));
 }
 

@@ -4,6 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
+use crate::batch::Resolved;
 use crate::multi_step::Trail;
 use crate::policy::{best_actions, max_value};
 use crate::{
@@ -101,6 +102,8 @@ pub struct Agent<T> {
     pub(crate) rng: Pcg64Mcg,
     pub(crate) steps: u64,
     pub(crate) trail: Trail,
+    /// The working memory of batches.
+    pub(crate) resolved: Vec<Resolved>,
 }
 
 impl Agent<DenseTable> {
@@ -129,6 +132,7 @@ impl<T: Table> Agent<T> {
             rng: Pcg64Mcg::seed_from_u64(config.seed),
             steps: 0,
             trail: Trail::default(),
+            resolved: Vec::new(),
         })
     }
 

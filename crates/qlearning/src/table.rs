@@ -104,6 +104,10 @@ impl Rows {
         &self.values
     }
 
+    pub(crate) fn all_mut(&mut self) -> (&mut [f32], &mut [u32]) {
+        (&mut self.values, &mut self.visits)
+    }
+
     #[inline]
     pub(crate) fn cell_mut(&mut self, row: usize, action: usize) -> (&mut f32, &mut u32) {
         let cell = row * self.actions + action;
