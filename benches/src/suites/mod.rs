@@ -1,6 +1,7 @@
 //! The suites, one file per room.
 
 pub mod bank;
+pub mod gate;
 pub mod index;
 pub mod kernels;
 pub mod qlearning;
