@@ -1,6 +1,7 @@
 //! The suites, one file per room.
 
 pub mod adaptive_cache;
+pub mod bank;
 pub mod batcher;
 pub mod gate;
 pub mod index;
@@ -8,6 +9,8 @@ pub mod kernels;
 pub mod log;
 pub mod mempool;
 pub mod pipeline;
+pub mod qlearning;
+pub mod spikes;
 
 use crate::Suite;
 
@@ -23,4 +26,7 @@ pub const SUITES: &[Entry] = &[
     ("batcher", batcher::declare),
     ("pipeline", pipeline::declare),
     ("log", log::declare),
+    ("qlearning", qlearning::declare),
+    ("spikes", spikes::declare),
+    ("bank", bank::declare),
 ];
