@@ -165,15 +165,17 @@ canonical_enum!(Rule { 0 = Allow, 1 = Deny });
 /// A function's signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Its name.
+    /// Its name, with the path that a call needs (`Config::new`).
     pub name: String,
-    /// Its parameters in order, a method's receiver left out.
+    /// The type of `self` or `this`, for a method. What has a receiver is never called by name.
+    pub receiver: Option<Type>,
+    /// Its other parameters in order.
     pub parameters: Vec<Parameter>,
     /// What it returns.
     pub returns: Type,
 }
 
-canonical_struct!(Function { name, parameters, returns });
+canonical_struct!(Function { name, receiver, parameters, returns });
 
 /// A parameter of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -382,7 +384,7 @@ pub struct Tokens {
 canonical_struct!(Tokens { rule, ids });
 
 /// How long the output may be. `None` is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limit {
     /// In tokens, the end-of-sequence token not counted.
     pub max_tokens: Option<u32>,

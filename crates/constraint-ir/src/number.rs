@@ -124,8 +124,8 @@ fn compare(integer: i64, real: f64) -> Ordering {
     }
 }
 
-/// One end of a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One end of a range. The derived order sorts bounds; it does not compare ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bound {
     /// No limit on this side.
     Open,

@@ -27,6 +27,13 @@ impl ConstraintSet {
         id
     }
 
+    /// Adds a constraint whose id is known from another set, sharing it. The first one of an id
+    /// stays.
+    pub fn share(&mut self, id: ContentId, constraint: &Arc<Constraint>) {
+        debug_assert_eq!(id, constraint.id());
+        self.by_id.entry(id).or_insert_with(|| Arc::clone(constraint));
+    }
+
     /// Removes a constraint and returns it, if it was there.
     pub fn remove(&mut self, id: ContentId) -> Option<Arc<Constraint>> {
         self.by_id.remove(&id)

@@ -113,8 +113,13 @@ fn body() -> impl Strategy<Value = Body> {
     let visibility =
         prop_oneof![Just(Visibility::Private), Just(Visibility::Package), Just(Visibility::Public)];
     prop_oneof![
-        (name(), prop::collection::vec(parameter, 0..3), ty()).prop_map(
-            |(name, parameters, returns)| Body::Function(Function { name, parameters, returns })
+        (name(), prop::option::of(ty()), prop::collection::vec(parameter, 0..3), ty()).prop_map(
+            |(name, receiver, parameters, returns)| Body::Function(Function {
+                name,
+                receiver,
+                parameters,
+                returns
+            })
         ),
         (name(), shape(), fields()).prop_map(|(name, shape, fields)| Body::Struct(StructDef {
             name,
