@@ -1,9 +1,11 @@
 //! The suites, one file per room.
 
+pub mod constraint_compile;
+
 use crate::Suite;
 
 /// A suite's name and the function that declares it.
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[];
+pub const SUITES: &[Entry] = &[("constraint-compile", constraint_compile::declare)];

@@ -8,14 +8,40 @@ use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Rule, Type, Weight
 use crate::compiled::TokenRules;
 use crate::index::{Index, Slot};
 use crate::render::pattern::{self, any_of, lark_regex, lark_text};
-use crate::render::rules::{Alternative, Around, Fragment, Renderer, RuleKey};
+use crate::render::rules::{
+    Alternative, Around, Fragment, Renderer, RuleId, RuleKey, RuleMap, RuleSet,
+};
 use crate::{
     CompiledConstraint, Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, refine,
     schema,
 };
 
-/// Rendered rules by name, kept from one compilation to the next.
-pub(crate) type Fragments = HashMap<String, Fragment>;
+/// Rendered rules, kept from one compilation to the next until a slot changes that they consulted.
+#[derive(Debug, Default)]
+pub(crate) struct Fragments {
+    rules: RuleMap<Fragment>,
+    consulted_by: HashMap<Slot, Vec<RuleId>>,
+}
+
+impl Fragments {
+    /// Forgets the fragments that consulted one of these slots.
+    pub(crate) fn forget(&mut self, changed: Vec<Slot>) {
+        for id in changed.iter().filter_map(|slot| self.consulted_by.remove(slot)).flatten() {
+            self.rules.remove(&id);
+        }
+    }
+
+    /// The fragment for a key, rendered if it is not there.
+    fn bring(&mut self, key: &RuleKey, renderer: &Renderer<'_>) -> &Fragment {
+        self.rules.entry(key.id).or_insert_with(|| {
+            let fragment = renderer.render(key);
+            for slot in &fragment.consulted {
+                self.consulted_by.entry(slot.clone()).or_default().push(key.id);
+            }
+            fragment
+        })
+    }
+}
 
 /// Everything of a compiled constraint but the report on what was not reached.
 #[derive(Default)]
@@ -45,11 +71,11 @@ pub(crate) fn assemble(
         Goal::Import { scope, dialect } => Some(import(scope, *dialect, options, index, &mut out)?),
         Goal::Value { ty, dialect } => {
             let renderer = Renderer::new(index, options, *dialect, None);
-            let root = Alternative::default().rule(RuleKey {
-                ty: ty.clone(),
-                target: String::new(),
-                calls: options.call_depth,
-            });
+            let root = Alternative::default().rule(RuleKey::new(
+                ty.clone(),
+                String::new(),
+                options.call_depth,
+            ));
             Some(expression(&renderer, root, fragments, &mut out)?)
         }
         Goal::Call { function, dialect } => {
@@ -74,7 +100,7 @@ fn json(
     last: Option<&CompiledConstraint>,
     out: &mut Assembled,
 ) -> Result<Option<Part>, Error> {
-    let (_, schemas) = index.get(&Slot::Schema(name.into()));
+    let schemas = index.get(&Slot::Schema(name.into()));
     let mut documents = Vec::new();
     for (id, constraint) in schemas {
         if let Body::Schema(s) = &constraint.body {
@@ -89,7 +115,7 @@ fn json(
             format!("there is no schema of the name {name:?} to generate a document from"),
         ));
     }
-    let (_, refinements) = index.get(&Slot::Owner(name.into()));
+    let refinements = index.get(&Slot::Owner(name.into()));
     for (id, constraint) in refinements {
         match refine::as_schema(name, &constraint.body, &options.limits)? {
             Ok(document) => {
@@ -115,7 +141,7 @@ fn import(
 ) -> Result<Part, Error> {
     let mut allow: Option<BTreeSet<&String>> = None;
     let mut deny = BTreeSet::new();
-    let (_, constraints) = index.get(&Slot::Imports(scope.into()));
+    let constraints = index.get(&Slot::Imports(scope.into()));
     for (id, constraint) in constraints {
         out.enforced.insert(id);
         match &constraint.body {
@@ -187,7 +213,7 @@ fn hole(
 ) -> Result<Part, Error> {
     let finder = Renderer::new(index, options, dialect, None);
     let (id, f) = the_function(&finder, function)?;
-    let (_, holes) = index.get(&Slot::Hole(function.into()));
+    let holes = index.get(&Slot::Hole(function.into()));
     let mut expects = &f.returns;
     for (id, constraint) in holes {
         if let Body::Hole(hole) = &constraint.body {
@@ -199,7 +225,7 @@ fn hole(
     }
     let around = Around { id, function: f };
     let renderer = Renderer::new(index, options, dialect, Some(around));
-    let root = RuleKey { ty: expects.clone(), target: String::new(), calls: options.call_depth };
+    let root = RuleKey::new(expects.clone(), String::new(), options.call_depth);
     let mut alternatives = vec![Alternative::default().rule(root)];
     // A parameter that cannot be copied can still be moved once, as the whole value.
     for p in f.parameters.iter().filter(|p| p.ty == *expects && dialect == Dialect::Rust) {
@@ -247,7 +273,7 @@ fn expression_of(
 ) -> Result<Part, Error> {
     let rules = reach(renderer, &roots, fragments);
     let ending = ending(&rules, fragments);
-    let ends = |a: &Alternative| a.needs.iter().all(|key| ending.contains(key.name().as_str()));
+    let ends = |a: &Alternative| a.needs.iter().all(|key| ending.contains(&key.id));
     let roots: Vec<&Alternative> = roots.iter().filter(|a| ends(a)).collect();
     if roots.is_empty() {
         return relaxed(renderer, &rules, fragments, out);
@@ -255,27 +281,28 @@ fn expression_of(
     let mut text = String::from("start: ");
     line(&mut text, roots.iter().copied());
     // Rules that only alternatives without an end refer to are left out.
-    let mut reached: HashSet<&str> = HashSet::new();
+    let mut reached: RuleSet = RuleSet::default();
     let mut open: Vec<&Alternative> = roots;
     let mut inexpressible = BTreeMap::new();
+    let mut enforced: Vec<ContentId> = Vec::new();
     while let Some(alternative) = open.pop() {
-        out.enforced.extend(&alternative.used);
+        enforced.extend(&alternative.used);
         for key in &alternative.needs {
-            let name = key.name();
-            let Some((name, fragment)) = fragments.get_key_value(&name) else { continue };
-            if reached.insert(name) {
-                out.enforced.extend(&fragment.used);
+            let Some(fragment) = fragments.rules.get(&key.id) else { continue };
+            if reached.insert(key.id) {
+                enforced.extend(&fragment.used);
                 inexpressible.extend(fragment.inexpressible.iter().cloned());
                 open.extend(fragment.alternatives.iter().filter(|a| ends(a)));
             }
         }
     }
+    out.enforced.extend(enforced);
     let mut terminals = HashSet::new();
-    for name in rules.iter().filter(|name| reached.contains(name.as_str())) {
-        text.push_str(name);
+    for name in rules.iter().filter(|id| reached.contains(id)) {
+        text.push_str(&name.to_string());
         text.push_str(": ");
-        line(&mut text, fragments[name].alternatives.iter().filter(|a| ends(a)));
-        for terminal in fragments[name].terminals.iter().filter(|t| terminals.insert(*t)) {
+        line(&mut text, fragments.rules[name].alternatives.iter().filter(|a| ends(a)));
+        for terminal in fragments.rules[name].terminals.iter().filter(|t| terminals.insert(*t)) {
             text.push_str(terminal);
         }
     }
@@ -287,38 +314,31 @@ fn expression_of(
 }
 
 /// Brings the fragments of all rules up to date that `roots` reach; their names in that order.
-fn reach(renderer: &Renderer<'_>, roots: &[Alternative], fragments: &mut Fragments) -> Vec<String> {
+fn reach(renderer: &Renderer<'_>, roots: &[Alternative], fragments: &mut Fragments) -> Vec<RuleId> {
     let mut order = Vec::new();
-    let mut seen = HashSet::new();
-    let mut open: Vec<RuleKey> =
+    let mut seen = RuleSet::default();
+    let mut open: Vec<Arc<RuleKey>> =
         roots.iter().rev().flat_map(|a| a.needs.iter().rev()).cloned().collect();
     while let Some(key) = open.pop() {
-        let name = key.name();
-        if !seen.insert(name.clone()) {
+        if !seen.insert(key.id) {
             continue;
         }
-        let fresh = |f: &Fragment| f.consulted.iter().all(|(s, v)| renderer.index.version(s) == *v);
-        if !fragments.get(&name).is_some_and(fresh) {
-            fragments.insert(name.clone(), renderer.render(&key));
-        }
-        let needs = fragments[&name].alternatives.iter().flat_map(|a| &a.needs);
+        let needs = fragments.bring(&key, renderer).alternatives.iter().flat_map(|a| &a.needs);
         open.extend(needs.rev().cloned());
-        order.push(name);
+        order.push(key.id);
     }
     order
 }
 
 /// The rules that derive a finite text, by iteration to a fixed point.
-fn ending<'n>(rules: &'n [String], fragments: &Fragments) -> HashSet<&'n str> {
-    let mut ending: HashSet<&str> = HashSet::new();
+fn ending(rules: &[RuleId], fragments: &Fragments) -> RuleSet {
+    let mut ending = RuleSet::default();
     loop {
         let before = ending.len();
-        for name in rules.iter().rev().filter(|n| !ending.contains(n.as_str())).collect::<Vec<_>>()
-        {
-            let ends =
-                |a: &Alternative| a.needs.iter().all(|key| ending.contains(key.name().as_str()));
-            if fragments[name].alternatives.iter().any(ends) {
-                ending.insert(name);
+        for id in rules.iter().rev() {
+            let ends = |a: &Alternative| a.needs.iter().all(|key| ending.contains(&key.id));
+            if !ending.contains(id) && fragments.rules[id].alternatives.iter().any(ends) {
+                ending.insert(*id);
             }
         }
         if ending.len() == before {
@@ -330,13 +350,13 @@ fn ending<'n>(rules: &'n [String], fragments: &Fragments) -> HashSet<&'n str> {
 /// Gives up types, then syntax, as far as the options allow.
 fn relaxed(
     renderer: &Renderer<'_>,
-    rules: &[String],
+    rules: &[RuleId],
     fragments: &mut Fragments,
     out: &mut Assembled,
 ) -> Result<Part, Error> {
     let given_up: BTreeSet<ContentId> = rules
         .iter()
-        .flat_map(|name| &fragments[name].alternatives)
+        .flat_map(|name| &fragments.rules[name].alternatives)
         .flat_map(|a| &a.used)
         .chain(&out.enforced)
         .copied()
@@ -359,7 +379,7 @@ fn relaxed(
     let simple = [Type::Bool, Type::INTEGER, Type::Float, Type::Text, Type::Unit];
     let mut roots: Vec<Alternative> = simple
         .into_iter()
-        .map(|ty| Alternative::default().rule(RuleKey { ty, target: String::new(), calls: 0 }))
+        .map(|ty| Alternative::default().rule(RuleKey::new(ty, String::new(), 0)))
         .collect();
     let parameters = renderer.around.iter().flat_map(|a| &a.function.parameters);
     roots.extend(parameters.map(|p| Alternative::default().text(&p.name)));
@@ -367,19 +387,20 @@ fn relaxed(
     let mut text = String::from("start: ");
     line(&mut text, roots.iter());
     for name in &rules {
-        text.push_str(name);
+        text.push_str(&name.to_string());
         text.push_str(": ");
-        line(&mut text, fragments[name].alternatives.iter());
+        line(&mut text, fragments.rules[name].alternatives.iter());
     }
     Ok(Part::Lark(text.into()))
 }
 
 fn line<'a>(text: &mut String, alternatives: impl Iterator<Item = &'a Alternative>) {
-    let mut seen = HashSet::new();
+    let mut seen: Vec<&str> = Vec::new();
     for alternative in alternatives {
-        if seen.insert(&alternative.text) {
-            text.push_str(if seen.len() > 1 { "\n  | " } else { "" });
+        if !seen.contains(&alternative.text.as_str()) {
+            text.push_str(if seen.is_empty() { "" } else { "\n  | " });
             text.push_str(&alternative.text);
+            seen.push(&alternative.text);
         }
     }
     text.push('\n');
@@ -389,7 +410,7 @@ fn line<'a>(text: &mut String, alternatives: impl Iterator<Item = &'a Alternativ
 fn whole(options: &Options, index: &Index, json: bool, out: &mut Assembled) -> Result<(), Error> {
     let mut patterns = Vec::new();
     let mut forbidden = BTreeSet::new();
-    let (_, constraints) = index.get(&Slot::Whole);
+    let constraints = index.get(&Slot::Whole);
     for (id, constraint) in constraints {
         match &constraint.body {
             Body::Pattern(p) => {

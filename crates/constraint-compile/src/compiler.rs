@@ -115,6 +115,7 @@ impl Compiler {
             return Ok(Arc::clone(last));
         }
         self.settle()?;
+        self.fragments.forget(self.index.take_changed());
         let mut assembled = assemble::assemble(
             &self.goal,
             &self.options,

@@ -5,7 +5,7 @@
 //! clash: a sweep for ranges, buckets for definitions, set algebra for lists. The work is near
 //! linear in the number of constraints plus the number of clashes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{
@@ -60,13 +60,21 @@ pub struct Dropped {
 /// All conflicts of a set. Near linear in the set's size plus the number of conflicts; quadratic
 /// only in the number of *different* lists of literals, imports or tokens on one subject.
 pub fn conflicts(set: &ConstraintSet) -> BTreeSet<Conflict> {
-    let mut groups: HashMap<Group, Vec<Member>> = HashMap::new();
-    for (id, constraint) in set.iter() {
-        if let Some(group) = Group::of(&constraint.body) {
-            groups.entry(group).or_default().push((id, constraint));
-        }
+    let mut members: Vec<(Class, &str, Member)> = set
+        .iter()
+        .filter_map(|(id, c)| {
+            Some((Class::of(&c.body)?, c.body.subject().unwrap_or_default(), (id, c)))
+        })
+        .collect();
+    members.sort_unstable_by_key(|(class, subject, (id, _))| (*class, *subject, *id));
+    let mut found = Vec::new();
+    let mut group = Vec::new();
+    for chunk in members.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        group.clear();
+        group.extend(chunk.iter().map(|(_, _, member)| *member));
+        chunk[0].0.conflicts(&group, &mut found);
     }
-    groups.iter().flat_map(|(group, members)| group.conflicts(members)).collect()
+    found.into_iter().collect()
 }
 
 /// The slow twin of [`conflicts`]: looks at every pair. O(n²).
@@ -146,7 +154,20 @@ enum Class {
 
 impl Group {
     pub(crate) fn of(body: &Body) -> Option<Group> {
-        let class = match body {
+        let class = Class::of(body)?;
+        Some(Group { class, subject: body.subject().unwrap_or_default().to_owned() })
+    }
+
+    pub(crate) fn conflicts(&self, members: &[Member]) -> Vec<Conflict> {
+        let mut found = Vec::new();
+        self.class.conflicts(members, &mut found);
+        found
+    }
+}
+
+impl Class {
+    fn of(body: &Body) -> Option<Class> {
+        Some(match body {
             Body::Function(_) => Class::Function,
             Body::Struct(_) | Body::Enum(_) => Class::Type,
             Body::Imports(_) => Class::Imports,
@@ -156,41 +177,42 @@ impl Group {
             Body::Schema(_) => Class::Schema,
             Body::Tokens(_) => Class::Tokens,
             _ => return None,
-        };
-        Some(Group { class, subject: body.subject().unwrap_or_default().to_owned() })
+        })
     }
 
-    pub(crate) fn conflicts(&self, members: &[Member]) -> Vec<Conflict> {
-        let mut found = Vec::new();
+    /// The conflicts among members of one group.
+    fn conflicts(self, members: &[Member], found: &mut Vec<Conflict>) {
         if members.len() < 2 {
-            return found;
+            return;
         }
-        match self.class {
+        match self {
             Class::Function | Class::Type | Class::Visibility | Class::ErrorType => {
-                differing(members, &mut found);
+                differing(members, found);
             }
             Class::Value => {
-                ranges(members, &mut found);
-                in_pairs(members, &mut found, |c| match &c.body {
-                    Body::Range(r) => Some(ValueKey::Range(r.lower, r.upper)),
-                    Body::Literals(l) => Some(ValueKey::Literals(&l.values)),
-                    _ => None,
-                });
+                ranges(members, found);
+                // Without a list of literals the sweep has seen everything.
+                if members.iter().any(|(_, c)| matches!(c.body, Body::Literals(_))) {
+                    in_pairs(members, found, |c| match &c.body {
+                        Body::Range(r) => Some(ValueKey::Range(r.lower, r.upper)),
+                        Body::Literals(l) => Some(ValueKey::Literals(&l.values)),
+                        _ => None,
+                    });
+                }
             }
-            Class::Imports => in_pairs(members, &mut found, |c| match &c.body {
+            Class::Imports => in_pairs(members, found, |c| match &c.body {
                 Body::Imports(i) => Some((i.rule, &i.paths)),
                 _ => None,
             }),
-            Class::Tokens => in_pairs(members, &mut found, |c| match &c.body {
+            Class::Tokens => in_pairs(members, found, |c| match &c.body {
                 Body::Tokens(t) => Some((t.rule, &t.ids)),
                 _ => None,
             }),
-            Class::Schema => in_pairs(members, &mut found, |c| match &c.body {
+            Class::Schema => in_pairs(members, found, |c| match &c.body {
                 Body::Schema(s) => Some(root_types(&s.document)),
                 _ => None,
             }),
         }
-        found
     }
 }
 

@@ -1,4 +1,4 @@
-//! Hard constraints by what they speak about, with a version for every such place.
+//! Hard constraints by what they speak about, and what has changed since somebody asked.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -61,52 +61,43 @@ impl Slot {
     }
 }
 
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    version: u64,
-    constraints: BTreeMap<ContentId, Arc<Constraint>>,
-}
-
-/// The constraints that are in force, by slot. A slot's version changes with its content.
+/// The constraints that are in force, by slot, and which slots have changed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    entries: HashMap<Slot, Entry>,
-    clock: u64,
+    entries: HashMap<Slot, BTreeMap<ContentId, Arc<Constraint>>>,
+    changed: Vec<Slot>,
 }
 
 impl Index {
     pub(crate) fn insert(&mut self, id: ContentId, constraint: &Arc<Constraint>) {
-        self.clock += 1;
         for slot in Slot::of(&constraint.body) {
-            let entry = self.entries.entry(slot).or_default();
-            entry.version = self.clock;
-            entry.constraints.insert(id, Arc::clone(constraint));
+            self.entries.entry(slot.clone()).or_default().insert(id, Arc::clone(constraint));
+            self.changed.push(slot);
         }
     }
 
     pub(crate) fn remove(&mut self, id: ContentId, constraint: &Constraint) {
-        self.clock += 1;
         for slot in Slot::of(&constraint.body) {
-            if let Some(entry) = self.entries.get_mut(&slot)
-                && entry.constraints.remove(&id).is_some()
-            {
-                // The empty entry stays: its version tells that something was there.
-                entry.version = self.clock;
+            if let Some(entry) = self.entries.get_mut(&slot) {
+                entry.remove(&id);
+                if entry.is_empty() {
+                    self.entries.remove(&slot);
+                }
+                self.changed.push(slot);
             }
         }
     }
 
-    pub(crate) fn version(&self, slot: &Slot) -> u64 {
-        self.entries.get(slot).map_or(0, |entry| entry.version)
+    /// The slots that have changed since the last call.
+    pub(crate) fn take_changed(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.changed)
     }
 
-    /// The slot's version and its constraints in the order of their ids.
+    /// The slot's constraints in the order of their ids.
     pub(crate) fn get<'i>(
         &'i self,
         slot: &Slot,
-    ) -> (u64, impl Iterator<Item = (ContentId, &'i Constraint)> + use<'i>) {
-        let entry = self.entries.get(slot);
-        let found = entry.into_iter().flat_map(|e| &e.constraints).map(|(id, c)| (*id, &**c));
-        (entry.map_or(0, |e| e.version), found)
+    ) -> impl Iterator<Item = (ContentId, &'i Constraint)> + use<'i> {
+        self.entries.get(slot).into_iter().flatten().map(|(id, c)| (*id, &**c))
     }
 }

@@ -208,13 +208,15 @@ impl Canonical for Options {
     fn take(input: &mut Reader<'_>) -> Result<Self, IrError> {
         let unsupported = match u8::take(input)? {
             0 => UnsupportedKeywords::Refuse,
-            _ => UnsupportedKeywords::Report,
+            1 => UnsupportedKeywords::Report,
+            n => return Err(IrError::malformed(format!("{n} is no tag of UnsupportedKeywords"))),
         };
         let relax = match u8::take(input)? {
             0 => Relax::Nothing,
             1 => Relax::Imports,
             2 => Relax::Types,
-            _ => Relax::Syntax,
+            3 => Relax::Syntax,
+            n => return Err(IrError::malformed(format!("{n} is no tag of Relax"))),
         };
         let size = |input: &mut Reader<'_>| u64::take(input).map(|n| n as usize);
         Ok(Options {
@@ -232,6 +234,59 @@ impl Canonical for Options {
                 lexer_fuel: u64::take(input)?,
                 max_grammar_size: size(input)?,
             },
+        })
+    }
+}
+
+impl Canonical for Dialect {
+    fn put(&self, out: &mut Vec<u8>) {
+        (*self as u8).put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, IrError> {
+        Ok(match u8::take(input)? {
+            0 => Dialect::Rust,
+            1 => Dialect::Python,
+            2 => Dialect::TypeScript,
+            n => return Err(IrError::malformed(format!("{n} is no tag of Dialect"))),
+        })
+    }
+}
+
+impl Canonical for Goal {
+    fn put(&self, out: &mut Vec<u8>) {
+        let mut spelled = |tag: u8, name: &String, dialect: &Dialect| {
+            out.push(tag);
+            name.put(out);
+            dialect.put(out);
+        };
+        match self {
+            Goal::Call { function, dialect } => spelled(3, function, dialect),
+            Goal::Import { scope, dialect } => spelled(4, scope, dialect),
+            Goal::Hole { function, dialect } => spelled(5, function, dialect),
+            Goal::Json { schema } => {
+                out.push(0);
+                schema.put(out);
+            }
+            Goal::Text => out.push(1),
+            Goal::Value { ty, dialect } => {
+                out.push(2);
+                ty.put(out);
+                dialect.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, IrError> {
+        let tag = u8::take(input)?;
+        Ok(match tag {
+            0 => Goal::Json { schema: String::take(input)? },
+            1 => Goal::Text,
+            2 => Goal::Value { ty: Type::take(input)?, dialect: Dialect::take(input)? },
+            3 => Goal::Call { function: String::take(input)?, dialect: Dialect::take(input)? },
+            4 => Goal::Import { scope: String::take(input)?, dialect: Dialect::take(input)? },
+            5 => Goal::Hole { function: String::take(input)?, dialect: Dialect::take(input)? },
+            n => return Err(IrError::malformed(format!("{n} is no tag of Goal"))),
         })
     }
 }

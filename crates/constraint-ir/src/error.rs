@@ -33,6 +33,11 @@ impl Error {
         Error { kind, message: message.into().into_boxed_str() }
     }
 
+    /// An error of kind [`ErrorKind::Malformed`], for [`crate::Canonical`] types of other crates.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Malformed, message)
+    }
+
     /// The class of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,6 +1,9 @@
 //! Grammar rules for expressions of a type: one rule a type, each from the constraints it consults.
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use edgekit_constraint_ir::{
     Body, Bound, Canonical, Constraint, ContentId, EnumDef, Field, Function, IntegerType, Literal,
@@ -14,23 +17,59 @@ use crate::render::spelling;
 use crate::{Dialect, Options};
 
 /// What a rule generates: a value of a type, for a target that may be constrained further.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct RuleKey {
     pub(crate) ty: Type,
     /// `Config.port`, `connect.timeout`; empty for none.
     pub(crate) target: String,
     /// How deep calls may still nest.
     pub(crate) calls: u8,
+    /// Tells rules apart, the same wherever and whenever they are rendered.
+    pub(crate) id: RuleId,
+}
+
+/// Names a rule by what it generates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RuleId(u64);
+
+/// Rules by id.
+pub(crate) type RuleMap<T> = HashMap<RuleId, T, BuildHasherDefault<IdHasher>>;
+
+/// A set of rules.
+pub(crate) type RuleSet = HashSet<RuleId, BuildHasherDefault<IdHasher>>;
+
+/// An id is a hash already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
+    }
+}
+
+impl std::fmt::Display for RuleId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "r{:016x}", self.0)
+    }
 }
 
 impl RuleKey {
-    /// The rule's name in the grammar, the same wherever and whenever it is rendered.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn new(ty: Type, target: String, calls: u8) -> Arc<Self> {
         let mut bytes = Vec::with_capacity(64);
-        self.ty.put(&mut bytes);
-        self.target.put(&mut bytes);
-        self.calls.put(&mut bytes);
-        format!("r{:016x}", ContentId::of(&bytes).get() as u64)
+        ty.put(&mut bytes);
+        target.put(&mut bytes);
+        calls.put(&mut bytes);
+        let id = RuleId(ContentId::of(&bytes).get() as u64);
+        Arc::new(RuleKey { ty, target, calls, id })
     }
 }
 
@@ -40,8 +79,8 @@ pub(crate) struct Fragment {
     pub(crate) alternatives: Vec<Alternative>,
     /// Definitions of terminals that the alternatives refer to.
     pub(crate) terminals: Vec<String>,
-    /// The slots that were looked at, with their versions then.
-    pub(crate) consulted: Vec<(Slot, u64)>,
+    /// The slots that were looked at. A change of any of them makes the fragment stale.
+    pub(crate) consulted: Vec<Slot>,
     /// Constraints that shape the rule, whichever alternative is taken.
     pub(crate) used: Vec<ContentId>,
     /// Constraints that no grammar can express here.
@@ -52,7 +91,7 @@ pub(crate) struct Fragment {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Alternative {
     pub(crate) text: String,
-    pub(crate) needs: Vec<RuleKey>,
+    pub(crate) needs: Vec<Arc<RuleKey>>,
     /// Constraints that hold if this alternative is taken.
     pub(crate) used: Vec<ContentId>,
 }
@@ -68,8 +107,8 @@ impl Alternative {
         self
     }
 
-    pub(crate) fn rule(mut self, key: RuleKey) -> Self {
-        self.item(&key.name());
+    pub(crate) fn rule(mut self, key: Arc<RuleKey>) -> Self {
+        self.item(&key.id.to_string());
         self.needs.push(key);
         self
     }
@@ -105,7 +144,7 @@ pub(crate) struct Renderer<'a> {
     pub(crate) options: &'a Options,
     pub(crate) dialect: Dialect,
     pub(crate) around: Option<Around<'a>>,
-    looked_at: RefCell<Vec<(Slot, u64)>>,
+    looked_at: RefCell<Vec<Slot>>,
 }
 
 impl<'a> Renderer<'a> {
@@ -118,13 +157,14 @@ impl<'a> Renderer<'a> {
         Renderer { index, options, dialect, around, looked_at: RefCell::default() }
     }
 
-    /// The slots that were looked at since the last call, with their versions.
-    pub(crate) fn take_consulted(&self) -> Vec<(Slot, u64)> {
+    /// The slots that were looked at since the last call.
+    fn take_consulted(&self) -> Vec<Slot> {
         self.looked_at.take()
     }
 
     /// The rule for a key. O(constraints on the type, the target and functions that return it).
     pub(crate) fn render(&self, key: &RuleKey) -> Fragment {
+        self.looked_at.borrow_mut().clear();
         let mut out = Fragment::default();
         let refined = !key.target.is_empty() && self.refinements(key, &mut out);
         if !refined {
@@ -159,21 +199,21 @@ impl<'a> Renderer<'a> {
         call.text(")")
     }
 
-    fn key(&self, ty: &Type, target: &str, calls: u8) -> RuleKey {
+    fn key(&self, ty: &Type, target: &str, calls: u8) -> Arc<RuleKey> {
         // A target that nothing is said about shares the rule of its type.
         let target = match self.consult(Slot::Target(target.into())).next() {
             Some(_) => target.to_owned(),
             None => String::new(),
         };
-        RuleKey { ty: ty.clone(), target, calls }
+        RuleKey::new(ty.clone(), target, calls)
     }
 
     pub(crate) fn consult(
         &self,
         slot: Slot,
     ) -> impl Iterator<Item = (ContentId, &'a Constraint)> + use<'a> {
-        let (version, found) = self.index.get(&slot);
-        self.looked_at.borrow_mut().push((slot, version));
+        let found = self.index.get(&slot);
+        self.looked_at.borrow_mut().push(slot);
         found
     }
 
@@ -260,6 +300,7 @@ impl<'a> Renderer<'a> {
     /// Parameters of the surrounding function that have the type.
     fn parameters(&self, key: &RuleKey, out: &mut Fragment) {
         let Some(around) = self.around else { return };
+        self.looked_at.borrow_mut().push(Slot::Named(around.function.name.clone()));
         let references = around.function.parameters.iter().map(|p| &p.ty);
         // With one borrowed parameter the lifetimes are elided alike; with more we cannot know.
         let one_reference = references.filter(|ty| matches!(ty, Type::Reference(_))).count() == 1;
@@ -293,7 +334,7 @@ impl<'a> Renderer<'a> {
 
     fn literals(&self, ty: &Type, key: &RuleKey, out: &mut Fragment) {
         let one = Alternative::default;
-        let item = |ty: &Type| RuleKey { ty: ty.clone(), target: String::new(), calls: key.calls };
+        let item = |ty: &Type| RuleKey::new(ty.clone(), String::new(), key.calls);
         let rust = self.dialect == Dialect::Rust;
         match ty {
             Type::Unknown => {
@@ -381,7 +422,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn reference(&self, inner: &Type, item: &impl Fn(&Type) -> RuleKey, out: &mut Fragment) {
+    fn reference(&self, inner: &Type, item: &impl Fn(&Type) -> Arc<RuleKey>, out: &mut Fragment) {
         let one = Alternative::default();
         match inner {
             _ if self.dialect != Dialect::Rust => out.alternatives.push(one.rule(item(inner))),
@@ -408,7 +449,7 @@ impl<'a> Renderer<'a> {
     /// Literals of a type that need no allocation and name nothing.
     fn constants(&self, ty: &Type) -> Vec<Alternative> {
         let mut out = Fragment::default();
-        let nothing = RuleKey { ty: Type::Unknown, target: String::new(), calls: 0 };
+        let nothing = RuleKey::new(Type::Unknown, String::new(), 0);
         match ty {
             Type::Unit | Type::Bool | Type::Integer(_) | Type::Float | Type::Char => {
                 self.literals(ty, &nothing, &mut out);
@@ -426,7 +467,7 @@ impl<'a> Renderer<'a> {
         &self,
         named: &NamedType,
         key: &RuleKey,
-        item: &impl Fn(&Type) -> RuleKey,
+        item: &impl Fn(&Type) -> Arc<RuleKey>,
         out: &mut Fragment,
     ) {
         let one = Alternative::default;
@@ -493,13 +534,14 @@ impl<'a> Renderer<'a> {
         let field = |out: Alternative, f: &Field| {
             let label = if named.is_empty() { String::new() } else { format!("{}{named}", f.name) };
             let out = if label.is_empty() { out } else { out.text(&label) };
-            let mut key = self.key(&f.ty, &format!("{target}.{}", f.name), calls);
+            let target = format!("{target}.{}", f.name);
+            let mut key = self.key(&f.ty, &target, calls);
             if self.dialect == Dialect::TypeScript
                 && f.presence == Presence::Optional
                 && key.target.is_empty()
             {
                 // `undefined` is a value of an optional member, which lets a recursive type end.
-                key.ty = Type::Optional(Box::new(key.ty));
+                key = self.key(&Type::Optional(Box::new(f.ty.clone())), &target, calls);
             }
             out.rule(key)
         };
