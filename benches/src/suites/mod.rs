@@ -1,5 +1,6 @@
 //! The suites, one file per room.
 
+pub mod constraint_cache;
 pub mod constraint_compile;
 
 use crate::Suite;
@@ -8,4 +9,7 @@ use crate::Suite;
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] = &[("constraint-compile", constraint_compile::declare)];
+pub const SUITES: &[Entry] = &[
+    ("constraint-cache", constraint_cache::declare),
+    ("constraint-compile", constraint_compile::declare),
+];

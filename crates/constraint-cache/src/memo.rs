@@ -80,7 +80,7 @@ impl Node {
 
     /// Keeps a mask if the pool has room for it.
     pub(crate) fn keep(&self, words: &[u32]) {
-        if self.mask.get().is_none() {
+        if self.mask.get().is_none() && self.pool.left.load(Ordering::Relaxed) > 0 {
             let mask = Mask::of(words);
             let bytes = mask.bytes();
             if self.pool.take(bytes) && self.mask.set(mask).is_err() {
