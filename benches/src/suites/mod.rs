@@ -3,6 +3,8 @@
 pub mod adaptive_cache;
 pub mod bank;
 pub mod batcher;
+pub mod constraint_cache;
+pub mod constraint_compile;
 pub mod gate;
 pub mod index;
 pub mod kernels;
@@ -29,4 +31,6 @@ pub const SUITES: &[Entry] = &[
     ("qlearning", qlearning::declare),
     ("spikes", spikes::declare),
     ("bank", bank::declare),
+    ("constraint-cache", constraint_cache::declare),
+    ("constraint-compile", constraint_compile::declare),
 ];
