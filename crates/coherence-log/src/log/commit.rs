@@ -175,13 +175,20 @@ impl Shared {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             state.watched = true;
+            let batch = state.batch.clone();
             let unhurried = |state: &mut super::ingest::State| {
                 !state.closing && !self.hurry.load(Ordering::Acquire)
             };
             let grace = self.config.commit_delay.max(GRACE);
-            drop(self.work.wait_timeout_while(state, grace, unhurried));
-            self.hurry.store(false, Ordering::Release);
-            self.commit_staged();
+            let waited = self.work.wait_timeout_while(state, grace, unhurried);
+            let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            // While others write there is no need, and a small commit between theirs costs a sync.
+            let forgotten = Arc::ptr_eq(&state.batch, &batch) && self.writer.try_lock().is_ok();
+            drop(state);
+            if !timeout.timed_out() || forgotten {
+                self.hurry.store(false, Ordering::Release);
+                self.commit_staged();
+            }
         }
     }
 
@@ -213,9 +220,9 @@ impl Shared {
         staged.buffer.clear();
         writer.spare = staged.buffer;
         drop(writer);
-        // The next group's writer first: it can write while this one's writers wake up.
-        self.state().batch.set_free();
+        // This group's writers first: what they append next goes with the group that is gathering.
         batch.settle(written);
+        self.state().batch.set_free();
     }
 
     pub(super) fn close(&self) {
