@@ -1,13 +1,36 @@
 //! The suites, one file per room.
 
-use crate::Suite;
-
 pub mod adaptive_cache;
+pub mod bank;
+pub mod batcher;
+pub mod constraint_cache;
+pub mod constraint_compile;
+pub mod gate;
+pub mod index;
+pub mod kernels;
+pub mod log;
 pub mod mempool;
+pub mod pipeline;
+pub mod qlearning;
+pub mod spikes;
+
+use crate::Suite;
 
 /// A suite's name and the function that declares it.
 pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
-pub const SUITES: &[Entry] =
-    &[("adaptive-cache", adaptive_cache::declare), ("mempool", mempool::declare)];
+pub const SUITES: &[Entry] = &[
+    ("kernels", kernels::declare),
+    ("index", index::declare),
+    ("adaptive-cache", adaptive_cache::declare),
+    ("mempool", mempool::declare),
+    ("batcher", batcher::declare),
+    ("pipeline", pipeline::declare),
+    ("log", log::declare),
+    ("qlearning", qlearning::declare),
+    ("spikes", spikes::declare),
+    ("bank", bank::declare),
+    ("constraint-cache", constraint_cache::declare),
+    ("constraint-compile", constraint_compile::declare),
+];
