@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::machine::Machine;
 use crate::measure::Measured;
+use crate::paired::paired;
 use crate::report::{Report, text};
 use crate::room::{Room, Wanted};
 use crate::suites::SUITES;
@@ -45,8 +46,14 @@ pub fn bench(options: &Options) -> Result<bool, String> {
         }
     }
     for target in &targets {
-        if !report.targets.iter().any(|judged| judged.target.id == target.id) {
-            report.targets.push(not_found(target, options, &wanted, &report.machine));
+        let judged = report.targets.iter().any(|judged| judged.target.id == target.id);
+        if judged {
+            continue;
+        }
+        if let Some(judged) = across_rooms(target, options, &report, &out)? {
+            report.targets.push(judged);
+        } else if let Some(verdict) = not_found(target, options, &wanted, &report.machine) {
+            report.targets.push(Judged::without(target, verdict));
         }
     }
     let place = |id: &str| targets.iter().position(|target| target.id == id);
@@ -164,6 +171,48 @@ fn room(
     Ok(())
 }
 
+/// Judges a target whose two sides are in different rooms, once all of them are measured. A miss is
+/// measured again by asking both rooms in turns.
+fn across_rooms(
+    target: &Target,
+    options: &Options,
+    report: &Report,
+    out: &Path,
+) -> Result<Option<Judged>, String> {
+    let isa = &report.machine.isa;
+    if !level_asked(target.level, options)
+        || target.isa.as_deref().is_some_and(|name| !isa.contains(&name))
+    {
+        return Ok(None);
+    }
+    let number = |id: &str| {
+        let case = report.cases.iter().find(|case| case.id == id).map(|c| (c.value, c.unit));
+        let fact = report.facts.iter().find(|fact| fact.id == id).map(|f| (f.value, f.unit));
+        case.or(fact).map(|(value, unit)| Sided { id: id.to_owned(), value, unit })
+    };
+    let Some(sides) = target.ids().into_iter().map(number).collect() else { return Ok(None) };
+    let mut judged = judge(target, sides);
+    if let (Verdict::Missed, Kind::Timing, Some([first, second])) =
+        (&judged.verdict, target.kind, &target.ratio)
+    {
+        let program = std::env::current_exe().map_err(|e| e.to_string())?;
+        let open = |id: &str, log: &str| {
+            let wanted = Wanted { full: options.full, only: vec![id.to_owned()] };
+            let room = id.split('/').next().unwrap_or(id);
+            let room = Room::open(&program, room, &wanted, &out.join(log))?;
+            let case = room.case(id);
+            Ok::<_, String>(case.map(|case| (room, case)))
+        };
+        if let (Some((mut a, a_case)), Some((mut b, b_case))) =
+            (open(first, "again-first.log")?, open(second, "again-second.log")?)
+        {
+            let budget = Duration::from_secs(4);
+            judged.again(paired(&mut |n| a.run(a_case, n), &mut |n| b.run(b_case, n), budget)?);
+        }
+    }
+    Ok(Some(judged))
+}
+
 /// A missed timing is measured once more before it counts: both sides in turns, or a single case
 /// several times over.
 fn again(judged: &mut Judged, room: &mut Room) -> Result<(), String> {
@@ -184,19 +233,25 @@ fn again(judged: &mut Judged, room: &mut Room) -> Result<(), String> {
     Ok(())
 }
 
-/// Why no room had what the target speaks of: not asked for, not this machine, or a wrong id.
-fn not_found(target: &Target, options: &Options, wanted: &Wanted, machine: &Machine) -> Judged {
-    let filtered = target.ids().iter().any(|id| !wanted.suite().wants(id));
-    let verdict = if !level_asked(target.level, options) {
+/// Why no room had what the target speaks of: another level, not this machine, or a wrong id.
+/// `None` if it was not asked for.
+fn not_found(
+    target: &Target,
+    options: &Options,
+    wanted: &Wanted,
+    machine: &Machine,
+) -> Option<Verdict> {
+    let filtered = |id: &&str| !wanted.only.is_empty() && !wanted.suite().full().wants(id);
+    if target.ids().iter().any(filtered) {
+        return None;
+    }
+    Some(if !level_asked(target.level, options) {
         Verdict::Skipped(format!("needs --{}", format!("{:?}", target.level).to_lowercase()))
     } else if let Some(isa) = target.isa.as_deref().filter(|isa| !machine.isa.contains(isa)) {
         Verdict::Skipped(format!("this machine has no {isa}"))
-    } else if filtered && !wanted.only.is_empty() {
-        Verdict::Skipped("not asked for".to_owned())
     } else {
         Verdict::Broken(format!("no room has all of {:?} in this run", target.ids()))
-    };
-    Judged::without(target, verdict)
+    })
 }
 
 #[cfg(test)]
@@ -212,20 +267,20 @@ mod tests {
         parse(&text).unwrap().remove(0)
     }
 
-    fn verdict(target: &Target, options: &Options) -> Verdict {
+    fn verdict(target: &Target, options: &Options) -> Option<Verdict> {
         let wanted = wanted(options, std::slice::from_ref(target));
-        not_found(target, options, &wanted, &Machine::here()).verdict
+        not_found(target, options, &wanted, &Machine::here())
     }
 
     #[test]
     fn a_target_of_unknown_ids_is_broken_unless_it_is_not_asked_for() {
         let quick = Options::default();
         let unknown = target("t", ["a/b", "a/c"], "quick", "");
-        assert!(matches!(verdict(&unknown, &quick), Verdict::Broken(_)));
+        assert!(matches!(verdict(&unknown, &quick), Some(Verdict::Broken(_))));
         let other = Options { only: vec!["zzz".to_owned()], ..Options::default() };
-        assert!(matches!(verdict(&unknown, &other), Verdict::Skipped(_)));
+        assert_eq!(verdict(&unknown, &other), None);
         let named = Options { only: vec!["t".to_owned()], ..Options::default() };
-        assert!(matches!(verdict(&unknown, &named), Verdict::Broken(_)));
+        assert!(matches!(verdict(&unknown, &named), Some(Verdict::Broken(_))));
     }
 
     #[test]
@@ -233,12 +288,12 @@ mod tests {
         let full = target("t", ["a/full/b", "a/c"], "full", "");
         assert_eq!(
             verdict(&full, &Options::default()),
-            Verdict::Skipped("needs --full".to_owned())
+            Some(Verdict::Skipped("needs --full".to_owned()))
         );
         let asked = Options { full: true, ..Options::default() };
-        assert!(matches!(verdict(&full, &asked), Verdict::Broken(_)));
+        assert!(matches!(verdict(&full, &asked), Some(Verdict::Broken(_))));
         let exotic = target("t", ["a/b", "a/c"], "quick", "isa = \"sve9\"");
-        assert!(matches!(verdict(&exotic, &Options::default()), Verdict::Skipped(_)));
+        assert!(matches!(verdict(&exotic, &Options::default()), Some(Verdict::Skipped(_))));
     }
 
     #[test]

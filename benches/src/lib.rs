@@ -6,7 +6,7 @@
 //! for an answer that must be right before anything is timed, and [`Suite::series`] for a curve of
 //! the report. The driver decides what is run and how: with criterion ([`measure`]), interleaved in
 //! pairs ([`paired`]), or counted under callgrind ([`gate`]). A declaration therefore stays usable
-//! for all of them. Each suite runs in a process of its own ([`room`]); [`bench`] asks them all,
+//! for all of them. Each suite runs in a process of its own ([`room`]); [`mod@bench`] asks them all,
 //! judges [`targets`] and writes the [`report`].
 #![deny(unsafe_code)]
 

@@ -227,3 +227,23 @@ impl Drop for Room {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_that_dies_leaves_its_last_words() {
+        // The shell finds no script named `room`, and says so.
+        let log = std::env::temp_dir().join(format!("edgekit-room-{}.log", std::process::id()));
+        let died = Room::open(Path::new("sh"), "x", &Wanted::default(), &log).err().unwrap();
+        std::fs::remove_file(&log).unwrap();
+        assert!(died.contains("ended early") && died.contains("room"), "{died}");
+    }
+
+    #[test]
+    fn there_is_no_room_of_another_name() {
+        let unknown = serve("no-such", &Wanted::default(), Path::new("unused"));
+        assert!(unknown.unwrap_err().contains("no-such"));
+    }
+}

@@ -10,13 +10,16 @@ type Step = (&'static str, Box<dyn Fn() -> Result>);
 
 /// Runs all steps, also after a failure, and fails at the end if one of them did.
 pub(crate) fn run(args: &[String]) -> Result {
-    let strict = match args {
-        [] => false,
-        [flag] if flag == "--strict" => true,
-        _ => return Err(format!("ci takes --strict or nothing, not {args:?}")),
-    };
+    let (mut strict, mut peers) = (false, false);
+    for arg in args {
+        match arg.as_str() {
+            "--strict" => strict = true,
+            "--peers" => peers = true,
+            other => return Err(format!("ci takes --strict and --peers, not {other}")),
+        }
+    }
     let features = all_features()?;
-    let done: Vec<(&str, Duration, Result)> = steps(features, strict)
+    let done: Vec<(&str, Duration, Result)> = steps(features, strict, peers)
         .into_iter()
         .map(|(name, step)| {
             println!("\n======== {name} ========");
@@ -40,13 +43,12 @@ pub(crate) fn run(args: &[String]) -> Result {
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
 }
 
-fn steps(features: String, strict: bool) -> Vec<Step> {
+fn steps(features: String, strict: bool, peers: bool) -> Vec<Step> {
     let docs = features.clone();
-    vec![
+    let mut steps: Vec<Step> = vec![
         ("fmt", Box::new(|| start(&mut cargo(["fmt", "--all", "--check"])))),
         ("tidy", Box::new(tidy::run)),
         ("clippy", Box::new(move || clippy(&features))),
-        ("clippy peers", Box::new(clippy_peers)),
         ("test", Box::new(|| test::run(&[]))),
         ("docs", Box::new(move || document(&docs))),
         ("check targets", Box::new(check::targets::run)),
@@ -59,7 +61,11 @@ fn steps(features: String, strict: bool) -> Vec<Step> {
                 bench::run(&flags.iter().map(|f| (*f).to_owned()).collect::<Vec<_>>())
             }),
         ),
-    ]
+    ];
+    if peers {
+        steps.push(("clippy peers", Box::new(clippy_peers)));
+    }
+    steps
 }
 
 fn clippy(features: &str) -> Result {
@@ -67,7 +73,8 @@ fn clippy(features: &str) -> Result {
     start(cargo(workspace).args(["--", "-D", "warnings"]))
 }
 
-/// The rivals' suites are code too. Some of the rivals are C++.
+/// The rivals' suites are code too. Some of the rivals are C and C++ that takes minutes to build, so
+/// this has to be asked for.
 fn clippy_peers() -> Result {
     if !has("c++") {
         return Err("`c++` is missing, which the rivals need: apt-get install g++".to_owned());

@@ -36,7 +36,7 @@ cargo xtask <command>
   tidy                     the rules of the house
   check targets|sanitize|fuzz|loom|stress|asm
                            other machines, memory errors, parsers, interleavings, full-size tests
-  ci [--strict]            all of what must hold before a merge
+  ci [--strict] [--peers]  all of what must hold before a merge
 
 docs/TESTING.md and docs/BENCHMARKS.md say more.";
 

@@ -3,11 +3,12 @@
 use std::hint::black_box;
 
 use edgekit_kernels_simd::{Kernels, Rows};
+use edgekit_vector_index::{HnswConfig, HnswIndex, Index, Metric, Scratch, SearchParams};
 
 use crate::gate::Gate;
 
 /// All rooms of the gate.
-pub const ROOMS: &[fn(&mut Gate)] = &[kernels];
+pub const ROOMS: &[fn(&mut Gate)] = &[kernels, index];
 
 /// Valgrind knows no wider ones.
 const ISAS: &[&str] = &["scalar", "sse42", "avx2"];
@@ -44,6 +45,30 @@ fn kernels(gate: &mut Gate) {
         move || {
             kernels.dot_gather(&query, Rows::new(&rows, 128, 128), black_box(&ids), &mut out);
             out[0]
+        }
+    });
+}
+
+fn index(gate: &mut Gate) {
+    const DIM: usize = 32;
+    const VECTORS: usize = 500;
+    let build = || {
+        let config = HnswConfig { metric: Metric::L2Squared, ..HnswConfig::default() };
+        let mut index = HnswIndex::new(DIM, config).expect("a dimension above 0");
+        for id in 0..VECTORS {
+            index.insert(id as u64, &values(DIM, id as u32 * 31)).expect("finite, new id");
+        }
+        index
+    };
+    gate.case("index/build/500x32", &["avx2"], move || build);
+    gate.case("index/search/500x32", &["avx2"], move || {
+        let (index, mut scratch) = (build(), Scratch::new());
+        move || {
+            for seed in 0..REPEAT {
+                let query = values(DIM, seed as u32 * 37 + 5);
+                let params = SearchParams::default();
+                black_box(index.search(&query, 10, &params, &mut scratch).expect("finite"));
+            }
         }
     });
 }

@@ -1,10 +1,18 @@
 //! The suites, one file per room.
 
+pub mod adaptive_cache;
+pub mod bank;
 pub mod batcher;
+pub mod constraint_cache;
+pub mod constraint_compile;
 pub mod gate;
 pub mod index;
 pub mod kernels;
+pub mod log;
+pub mod mempool;
 pub mod pipeline;
+pub mod qlearning;
+pub mod spikes;
 
 use crate::Suite;
 
@@ -15,6 +23,14 @@ pub type Entry = (&'static str, fn(&mut Suite));
 pub const SUITES: &[Entry] = &[
     ("kernels", kernels::declare),
     ("index", index::declare),
+    ("adaptive-cache", adaptive_cache::declare),
+    ("mempool", mempool::declare),
     ("batcher", batcher::declare),
     ("pipeline", pipeline::declare),
+    ("log", log::declare),
+    ("qlearning", qlearning::declare),
+    ("spikes", spikes::declare),
+    ("bank", bank::declare),
+    ("constraint-cache", constraint_cache::declare),
+    ("constraint-compile", constraint_compile::declare),
 ];

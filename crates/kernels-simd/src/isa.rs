@@ -20,16 +20,28 @@ pub enum Isa {
     Avx2,
     /// `avx512`: [`Isa::Avx2`] with AVX-512 F, BW, VL and DQ, 16 lanes.
     Avx512,
+    /// `avx512vnni`: [`Isa::Avx512`] with AVX-512 VNNI, which multiplies bytes.
+    Avx512Vnni,
     /// `neon`: arm64, 4 lanes.
     Neon,
+    /// `neon-dotprod`: [`Isa::Neon`] with the extension `dotprod`, which multiplies bytes.
+    NeonDotprod,
     /// `simd128`: WebAssembly built with `simd128`, 4 lanes.
     Simd128,
 }
 
 impl Isa {
     /// All of them, whether this CPU has them or not; a later one of a CPU is the better.
-    pub const ALL: &'static [Isa] =
-        &[Isa::Scalar, Isa::Sse42, Isa::Avx2, Isa::Avx512, Isa::Neon, Isa::Simd128];
+    pub const ALL: &'static [Isa] = &[
+        Isa::Scalar,
+        Isa::Sse42,
+        Isa::Avx2,
+        Isa::Avx512,
+        Isa::Avx512Vnni,
+        Isa::Neon,
+        Isa::NeonDotprod,
+        Isa::Simd128,
+    ];
 
     /// The name that `EDGEKIT_ISA` knows it by.
     pub const fn name(self) -> &'static str {
@@ -38,7 +50,9 @@ impl Isa {
             Isa::Sse42 => "sse42",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Avx512Vnni => "avx512vnni",
             Isa::Neon => "neon",
+            Isa::NeonDotprod => "neon-dotprod",
             Isa::Simd128 => "simd128",
         }
     }
@@ -52,7 +66,11 @@ impl Isa {
         macro_rules! has {
             ($($feature:tt)*) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
         }
-        #[cfg(all(target_arch = "x86_64", not(feature = "std")))]
+        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        macro_rules! has {
+            ($($feature:tt)*) => { $(std::arch::is_aarch64_feature_detected!($feature))&&* };
+        }
+        #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(feature = "std")))]
         macro_rules! has {
             ($($feature:tt)*) => { $(cfg!(target_feature = $feature))&&* };
         }
@@ -66,8 +84,12 @@ impl Isa {
             Isa::Avx512 => {
                 Isa::Avx2.is_available() && has!("avx512f" "avx512bw" "avx512vl" "avx512dq")
             }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => Isa::Avx512.is_available() && has!("avx512vnni"),
             #[cfg(target_arch = "aarch64")]
-            Isa::Neon => cfg!(target_feature = "neon"),
+            Isa::Neon => has!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDotprod => has!("neon" "dotprod"),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Isa::Simd128 => true,
             _ => false,

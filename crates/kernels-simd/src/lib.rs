@@ -6,14 +6,18 @@
 
 extern crate alloc;
 
+mod activation;
 mod error;
 mod isa;
 mod kernels;
+mod matrix;
+mod product;
 mod rows;
 mod simd;
 mod table;
 
 pub use error::{Error, ErrorKind};
 pub use isa::Isa;
+pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
 pub use rows::Rows;
 pub use table::Kernels;

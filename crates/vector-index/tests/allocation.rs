@@ -1,9 +1,7 @@
 //! Searches allocate nothing once their scratch has grown.
 
-use crate::data::{Shape, fill, vectors};
-use edgekit_vector_index::{
-    FlatIndex, HnswConfig, HnswIndex, Index, Metric, Scratch, SearchParams,
-};
+use crate::data::{Shape, fill, graph, vectors};
+use edgekit_vector_index::{FlatIndex, HnswConfig, HnswIndex, Index, Metric, Scratch};
 
 #[test]
 fn a_warm_search_allocates_nothing() {
@@ -17,7 +15,7 @@ fn a_warm_search_allocates_nothing() {
             let mut scratch = Scratch::new();
             let mut search_all = || {
                 for query in &data {
-                    index.search(query, k, &SearchParams::default(), &mut scratch).unwrap();
+                    index.search(query, k, &graph(64), &mut scratch).unwrap();
                 }
             };
             let cold = allocation_counter::measure(&mut search_all);

@@ -19,12 +19,13 @@ const PREFIX: &str = "edgekit_kernels_simd::table::";
 
 /// Reads the release build of the benches, which holds every table of this machine.
 pub(crate) fn run() -> Result {
-    if cfg!(target_arch = "x86_64") {
-        need("objdump", "apt-get install binutils")?;
-        read("objdump", &bench::build(false)?, &["scalar", "sse42", "avx"])
-    } else {
-        Err("reads x86-64 here; NEON is read by `check targets`".to_owned())
-    }
+    need("objdump", "apt-get install binutils")?;
+    let ours: &[&str] = match std::env::consts::ARCH {
+        "x86_64" => &["scalar", "sse42", "avx"],
+        "aarch64" => &["scalar", "neon"],
+        other => return Err(format!("there are no rules for {other}")),
+    };
+    read("objdump", &bench::build(false)?, ours)
 }
 
 /// Disassembles `program` and checks the tables whose names start with one of `ours`.

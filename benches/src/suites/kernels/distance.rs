@@ -98,12 +98,15 @@ fn many(suite: &mut Suite, best: &'static Kernels) {
             let rows = Rows::new(&data, DIM, DIM);
             // The shorter scan is repeated so that the clock's own cost does not count.
             let repeat = (4_000_000_f64 / bytes).ceil() as u32;
-            let start = std::time::Instant::now();
-            for _ in 0..repeat {
-                best.dot_many(black_box(&query), black_box(rows), &mut out);
-            }
-            black_box(&out);
-            bytes * f64::from(repeat) / start.elapsed().as_secs_f64()
+            let scan = |_| {
+                let start = std::time::Instant::now();
+                for _ in 0..repeat {
+                    best.dot_many(black_box(&query), black_box(rows), &mut out);
+                }
+                black_box(&out);
+                bytes * f64::from(repeat) / start.elapsed().as_secs_f64()
+            };
+            (0..3).map(scan).fold(0.0, f64::max)
         });
     }
 }

@@ -13,9 +13,13 @@ pub(super) fn declare(suite: &mut Suite) {
         let mut room: Option<Vec<u64>> = None;
         suite.measure("kernels/peak/memory-read", Unit::BytesPerSecond, move || {
             let room = room.get_or_insert_with(|| (0..1 << 26).collect());
-            let start = Instant::now();
-            black_box(read(black_box(room)));
-            (8 * room.len()) as f64 / start.elapsed().as_secs_f64()
+            let pass = |_| {
+                let start = Instant::now();
+                black_box(read(black_box(room)));
+                (8 * room.len()) as f64 / start.elapsed().as_secs_f64()
+            };
+            // The best of three, as the scans that are compared with it.
+            (0..3).map(pass).fold(0.0, f64::max)
         });
     }
     suite.measure("kernels/peak/flops", Unit::PerSecond, || {
@@ -36,22 +40,35 @@ fn read(room: &[u64]) -> u64 {
     xor(room)
 }
 
-/// Four neighbouring places at once, because the memory answers several streams faster than one.
+/// Four streams far apart, each fetched a kilobyte ahead: a plain loop over one stream was measured
+/// to leave a third of the bandwidth unused.
 #[inline(always)]
 fn xor(room: &[u64]) -> u64 {
-    const STREAM: usize = 192;
-    let mut lanes = [0; 8];
-    for block in room.chunks_exact(4 * STREAM) {
-        for at in (0..STREAM).step_by(8) {
-            for stream in 0..4 {
-                let from = stream * STREAM + at;
-                for (lane, value) in lanes.iter_mut().zip(&block[from..from + 8]) {
-                    *lane ^= value;
-                }
+    const LINE: usize = 8;
+    const AHEAD: usize = 128;
+    let quarter = room.len() / 4;
+    let stream = |i: usize| room[i * quarter..(i + 1) * quarter].as_chunks::<LINE>().0.iter();
+    let mut lanes = [[0; LINE]; 4];
+    for (((a, b), c), d) in stream(0).zip(stream(1)).zip(stream(2)).zip(stream(3)) {
+        for (lanes, line) in lanes.iter_mut().zip([a, b, c, d]) {
+            prefetch(line.as_ptr().wrapping_add(AHEAD));
+            for (lane, value) in lanes.iter_mut().zip(line) {
+                *lane ^= value;
             }
         }
     }
-    lanes.iter().fold(0, |all, lane| all ^ lane)
+    lanes.as_flattened().iter().fold(0, |all, lane| all ^ lane)
+}
+
+#[inline(always)]
+fn prefetch(line: *const u64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing and faults on no address; SSE is part of x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 #[cfg(target_arch = "x86_64")]

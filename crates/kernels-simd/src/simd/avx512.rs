@@ -1,11 +1,14 @@
 //! AVX-512 F, BW, VL and DQ: 16 lanes, tails by mask.
 #![allow(unsafe_code, reason = "intrinsics; the token proves that their instructions exist")]
 
+mod bytes;
+pub(crate) mod vnni;
+
 use core::arch::x86_64::*;
 
-use super::{Simd, SimdI8};
+use super::Simd;
 
-/// Proves AVX-512 F, BW, VL, DQ, FMA, F16C, BMI2 and POPCNT.
+/// Proves AVX-512 F, BW, VL, DQ, FMA, F16C, BMI1, BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
 
@@ -19,68 +22,56 @@ impl Avx512 {
     }
 }
 
-/// The lowest `count` of 16 bits.
+/// The lowest `count < 16` of 16 bits; one `bzhi`.
 #[inline(always)]
 fn mask16(count: usize) -> __mmask16 {
-    // `count < 16`, so the shift loses nothing; it becomes one `bzhi`.
     ((1u32 << count) - 1) as __mmask16
 }
 
 impl Simd for Avx512 {
     type F32 = __m512;
+    type Mask = __mmask16;
     const LANES: usize = 16;
 
-    #[inline(always)]
-    fn splat(self, value: f32) -> __m512 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_set1_ps(value) }
-    }
-    #[inline(always)]
-    fn add(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_add_ps(a, b) }
-    }
-    #[inline(always)]
-    fn sub(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_sub_ps(a, b) }
-    }
-    #[inline(always)]
-    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-    #[inline(always)]
-    fn min(self, x: __m512, y: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_min_ps(x, y) }
-    }
-    #[inline(always)]
-    fn max(self, x: __m512, y: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_max_ps(x, y) }
-    }
-    #[inline(always)]
-    fn first(self, count: usize, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_mask_blend_ps(mask16(count), b, a) }
-    }
-    #[inline(always)]
-    fn sum(self, a: __m512) -> f32 {
-        // SAFETY: the token proves AVX-512 and all below it.
-        unsafe {
+    ops! {
+        splat(value: f32) -> __m512 { _mm512_set1_ps(value) }
+        add(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
+        sub(a: __m512, b: __m512) -> __m512 { _mm512_sub_ps(a, b) }
+        mul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
+        div(a: __m512, b: __m512) -> __m512 { _mm512_div_ps(a, b) }
+        mul_add(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
+        min(x: __m512, y: __m512) -> __m512 { _mm512_min_ps(x, y) }
+        max(x: __m512, y: __m512) -> __m512 { _mm512_max_ps(x, y) }
+        abs(a: __m512) -> __m512 { _mm512_abs_ps(a) }
+        copysign(a: __m512, sign: __m512) -> __m512 {
+            let bit = _mm512_set1_epi32(i32::MIN);
+            let (a, sign) = (_mm512_castps_si512(a), _mm512_castps_si512(sign));
+            // 0xCA is `bit ? sign : a`.
+            _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<0xCA>(bit, sign, a))
+        }
+        round(a: __m512) -> __m512 { _mm512_roundscale_ps::<0>(a) }
+        pow2(k: __m512) -> __m512 {
+            _mm512_scalef_ps(_mm512_set1_ps(1.0), k)
+        }
+        mul_pow2(a: __m512, k: __m512) -> __m512 { _mm512_scalef_ps(a, k) }
+        lt(a: __m512, b: __m512) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
+        le(a: __m512, b: __m512) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b) }
+        select(mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+            _mm512_mask_blend_ps(mask, b, a)
+        }
+        bits(mask: __mmask16) -> u32 { u32::from(mask) }
+        first(count: usize, a: __m512, b: __m512) -> __m512 {
+            _mm512_mask_blend_ps(mask16(count), b, a)
+        }
+        sum(a: __m512) -> f32 {
             let half = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
-            let quarter =
-                _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+            let quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
             let pair = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
             _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
         }
-    }
-    #[inline(always)]
-    fn sum_4(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
-        // SAFETY: the token proves AVX-512; an array of four has the layout of a register.
-        unsafe {
+        sum_4(vectors: [__m512; 4]) -> [f32; 4] {
             // Each step halves the lanes of every vector and joins two of them in one register.
+            let [a, b, c, d] = vectors;
             let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
             let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
             let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
@@ -93,73 +84,38 @@ impl Simd for Avx512 {
             let sums = _mm_add_ps(_mm256_castps256_ps128(halves), upper);
             core::mem::transmute::<__m128, [f32; 4]>(sums)
         }
+        min_lane(a: __m512) -> f32 { _mm512_reduce_min_ps(a) }
+        max_lane(a: __m512) -> f32 { _mm512_reduce_max_ps(a) }
     }
-    #[inline(always)]
-    fn min_lane(self, a: __m512) -> f32 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_reduce_min_ps(a) }
-    }
-    #[inline(always)]
-    fn max_lane(self, a: __m512) -> f32 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_reduce_max_ps(a) }
-    }
-    #[inline(always)]
-    unsafe fn load(self, from: *const f32) -> __m512 {
-        // SAFETY: the token proves AVX-512; the caller promises 16 readable values.
-        unsafe { _mm512_loadu_ps(from) }
-    }
-    #[inline(always)]
-    unsafe fn load_partial(self, from: *const f32, count: usize) -> __m512 {
-        // SAFETY: the token proves AVX-512; masked lanes are not read.
-        unsafe { _mm512_maskz_loadu_ps(mask16(count), from) }
-    }
-}
-
-impl SimdI8 for Avx512 {
-    type I8 = __m256i;
-    type I32 = __m512i;
-    const BYTES: usize = 32;
-
-    #[inline(always)]
-    fn zero(self) -> __m512i {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_setzero_si512() }
-    }
-    #[inline(always)]
-    fn dot_step(self, acc: __m512i, a: __m256i, b: __m256i) -> __m512i {
-        // SAFETY: the token proves AVX-512 BW.
-        unsafe {
-            let (a, b) = (_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b));
-            _mm512_add_epi32(acc, _mm512_madd_epi16(a, b))
+    memory! {
+        load(from: *const f32) -> __m512 { _mm512_loadu_ps(from) }
+        load_partial(from: *const f32, count: usize) -> __m512 {
+            _mm512_maskz_loadu_ps(mask16(count), from)
         }
-    }
-    #[inline(always)]
-    fn l2_step(self, acc: __m512i, a: __m256i, b: __m256i) -> __m512i {
-        // SAFETY: the token proves AVX-512 BW.
-        unsafe {
-            let d = _mm512_sub_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b));
-            _mm512_add_epi32(acc, _mm512_madd_epi16(d, d))
+        store(to: *mut f32, a: __m512) { _mm512_storeu_ps(to, a) }
+        store_partial(to: *mut f32, a: __m512, count: usize) {
+            _mm512_mask_storeu_ps(to, mask16(count), a)
         }
-    }
-    #[inline(always)]
-    fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_add_epi32(a, b) }
-    }
-    #[inline(always)]
-    fn sum_i32(self, a: __m512i) -> i32 {
-        // SAFETY: the token proves AVX-512.
-        unsafe { _mm512_reduce_add_epi32(a) }
-    }
-    #[inline(always)]
-    unsafe fn load_i8(self, from: *const i8) -> __m256i {
-        // SAFETY: the token proves AVX-512; the caller promises 32 readable values.
-        unsafe { _mm256_loadu_si256(from.cast()) }
-    }
-    #[inline(always)]
-    unsafe fn load_i8_partial(self, from: *const i8, count: usize) -> __m256i {
-        // SAFETY: the token proves AVX-512 BW and VL; masked lanes are not read.
-        unsafe { _mm256_maskz_loadu_epi8(((1u64 << count) - 1) as __mmask32, from) }
+        load_f16(from: *const u16) -> __m512 {
+            _mm512_cvtph_ps(_mm256_loadu_si256(from.cast()))
+        }
+        load_f16_partial(from: *const u16, count: usize) -> __m512 {
+            _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask16(count), from.cast()))
+        }
+        load_bf16(from: *const u16) -> __m512 {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
+        }
+        load_bf16_partial(from: *const u16, count: usize) -> __m512 {
+            let bits = _mm256_maskz_loadu_epi16(mask16(count), from.cast());
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+        }
+        load_i8(from: *const i8) -> __m512 {
+            _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())))
+        }
+        load_i8_partial(from: *const i8, count: usize) -> __m512 {
+            let bytes = _mm_maskz_loadu_epi8(mask16(count), from);
+            _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))
+        }
     }
 }

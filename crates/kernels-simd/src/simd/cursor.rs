@@ -7,66 +7,7 @@
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use super::{Simd, SimdI8};
-
-/// How elements become a register.
-pub(crate) trait Loader<S: Copy> {
-    /// What the slice holds.
-    type Elem: Copy;
-    /// What the kernel gets.
-    type Vec: Copy;
-    /// Elements in a register.
-    const LANES: usize;
-
-    /// # Safety
-    /// `LANES` elements are readable at `from`.
-    unsafe fn load(s: S, from: *const Self::Elem) -> Self::Vec;
-    /// # Safety
-    /// `count < LANES`, and `count` elements are readable at `from`.
-    unsafe fn load_partial(s: S, from: *const Self::Elem, count: usize) -> Self::Vec;
-}
-
-/// `f32` as it is.
-pub(crate) struct F32;
-
-impl<S: Simd> Loader<S> for F32 {
-    type Elem = f32;
-    type Vec = S::F32;
-    const LANES: usize = S::LANES;
-
-    #[inline(always)]
-    unsafe fn load(s: S, from: *const f32) -> S::F32 {
-        // SAFETY: the caller's promise is the callee's.
-        unsafe { s.load(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_partial(s: S, from: *const f32, count: usize) -> S::F32 {
-        // SAFETY: the caller's promise is the callee's.
-        unsafe { s.load_partial(from, count) }
-    }
-}
-
-/// `i8` as it is.
-pub(crate) struct I8;
-
-impl<S: SimdI8> Loader<S> for I8 {
-    type Elem = i8;
-    type Vec = S::I8;
-    const LANES: usize = S::BYTES;
-
-    #[inline(always)]
-    unsafe fn load(s: S, from: *const i8) -> S::I8 {
-        // SAFETY: the caller's promise is the callee's.
-        unsafe { s.load_i8(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_partial(s: S, from: *const i8, count: usize) -> S::I8 {
-        // SAFETY: the caller's promise is the callee's.
-        unsafe { s.load_i8_partial(from, count) }
-    }
-}
+use super::Loader;
 
 /// What one step reads: a register of each slice.
 pub(crate) type Step<S, A, B, const P: usize, const Q: usize> =
@@ -126,14 +67,15 @@ impl<'a, S: Copy, A: Loader<S>, B: Loader<S>, const P: usize, const Q: usize>
         Some(steps)
     }
 
-    /// Reads what is left when it is less than a register, the missing lanes zero, and how many
-    /// lanes are real.
+    /// Reads what is left when it is less than a register, the missing lanes zero, and steps over
+    /// it; also says how many lanes are real.
     #[inline(always)]
-    pub(crate) fn tail(self) -> Option<(Step<S, A, B, P, Q>, usize)> {
+    pub(crate) fn tail(&mut self) -> Option<(Step<S, A, B, P, Q>, usize)> {
         if self.left == 0 || self.left >= A::LANES {
             return None;
         }
         let (s, count) = (self.s, self.left);
+        self.left = 0;
         let mut a = [const { MaybeUninit::uninit() }; P];
         let mut b = [const { MaybeUninit::uninit() }; Q];
         for (vector, from) in a.iter_mut().zip(self.a) {

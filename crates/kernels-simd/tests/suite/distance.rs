@@ -22,14 +22,14 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 }
 
 pub(crate) fn dot_is_within_its_bound() {
-    each_pair(|kernels, a, b| {
+    each_pair(|kernels, a: &[f32], b: &[f32]| {
         let bound = (a.len() + 1) as f64 * EPSILON * magnitude(a, b);
         assert_close(kernels, a.len(), kernels.dot(a, b), dot(a, b), bound);
     });
 }
 
 pub(crate) fn l2_squared_is_within_its_bound() {
-    each_pair(|kernels, a, b| {
+    each_pair(|kernels, a: &[f32], b: &[f32]| {
         let want = l2(a, b);
         let bound = (a.len() + 2) as f64 * EPSILON * want;
         assert_close(kernels, a.len(), kernels.l2_squared(a, b), want, bound);
@@ -37,7 +37,7 @@ pub(crate) fn l2_squared_is_within_its_bound() {
 }
 
 pub(crate) fn cosine_is_within_its_bound() {
-    each_pair(|kernels, a, b| {
+    each_pair(|kernels, a: &[f32], b: &[f32]| {
         let n = a.len();
         let bound = 2.0 * (n + 3) as f64 * EPSILON;
         assert_close(kernels, n, kernels.cosine(a, b), cosine(a, b), bound);
@@ -50,7 +50,7 @@ pub(crate) fn cosine_is_within_its_bound() {
 }
 
 pub(crate) fn norm_is_within_its_bound() {
-    each_pair(|kernels, a, _| {
+    each_pair(|kernels, a: &[f32], _: &[f32]| {
         let want = dot(a, a).sqrt();
         let bound = (a.len() + 2) as f64 * EPSILON * want;
         assert_close(kernels, a.len(), kernels.norm(a), want, bound);

@@ -1,6 +1,7 @@
 //! Lengths, offsets and values that the checks go through.
 
 use edgekit_kernels_simd::Kernels;
+use half::{bf16, f16};
 
 /// Every length up to 257, and primes up to 4,099.
 pub(crate) fn lengths() -> impl Iterator<Item = usize> {
@@ -31,17 +32,18 @@ impl Values {
         (0..n).map(|_| self.f32()).collect()
     }
 
-    pub(crate) fn i8s(&mut self, n: usize) -> Vec<i8> {
-        (0..n).map(|_| (self.next() >> 56) as i8).collect()
+    pub(crate) fn of<T: Poison>(&mut self, n: usize) -> Vec<T> {
+        (0..n).map(|_| T::any(self)).collect()
     }
 }
 
 /// Calls `check` with every table, length and offset, and with slices of that length which begin
-/// that many elements behind a 64-byte boundary. The values around the slices are NaN.
-pub(crate) fn each_pair(mut check: impl FnMut(&Kernels, &[f32], &[f32])) {
+/// that many elements behind a 64-byte boundary, between values that must not be read.
+pub(crate) fn each_pair<A: Poison, B: Poison>(mut check: impl FnMut(&Kernels, &[A], &[B])) {
     let mut values = Values::new(1);
     for n in lengths() {
-        let (x, y) = (values.f32s(n), values.f32s(n));
+        let x: Vec<A> = (0..n).map(|_| A::any(&mut values)).collect();
+        let y: Vec<B> = (0..n).map(|_| B::any(&mut values)).collect();
         for offset in 0..=15 {
             let a = Placed::new(&x, offset);
             let b = Placed::new(&y, 15 - offset);
@@ -52,30 +54,40 @@ pub(crate) fn each_pair(mut check: impl FnMut(&Kernels, &[f32], &[f32])) {
     }
 }
 
-/// Likewise, with bytes. What is around the slices is 77, which a kernel that reads it would sum.
-pub(crate) fn each_pair_of_bytes(mut check: impl FnMut(&Kernels, &[i8], &[i8])) {
-    let mut values = Values::new(2);
-    for n in lengths() {
-        let (x, y) = (values.i8s(n), values.i8s(n));
-        for offset in 0..=15 {
-            let a = Placed::new(&x, offset);
-            let b = Placed::new(&y, 15 - offset);
-            for kernels in Kernels::available() {
-                check(kernels, a.get(), b.get());
-            }
-        }
-    }
-}
-
-/// A value that a kernel must not read.
+/// An element: what is around slices of it, which a kernel that reads it would sum, and any value.
 pub(crate) trait Poison: Copy {
     const POISON: Self;
+    fn any(values: &mut Values) -> Self;
 }
 impl Poison for f32 {
     const POISON: f32 = f32::NAN;
+    fn any(values: &mut Values) -> f32 {
+        values.f32()
+    }
+}
+impl Poison for f16 {
+    const POISON: f16 = f16::NAN;
+    fn any(values: &mut Values) -> f16 {
+        f16::from_f32(values.f32())
+    }
+}
+impl Poison for bf16 {
+    const POISON: bf16 = bf16::NAN;
+    fn any(values: &mut Values) -> bf16 {
+        bf16::from_f32(values.f32())
+    }
 }
 impl Poison for i8 {
     const POISON: i8 = 77;
+    fn any(values: &mut Values) -> i8 {
+        (values.next() >> 56) as i8
+    }
+}
+impl Poison for u8 {
+    const POISON: u8 = 177;
+    fn any(values: &mut Values) -> u8 {
+        (values.next() >> 56) as u8
+    }
 }
 
 /// A copy of a slice that begins `offset` elements behind a 64-byte boundary, between poison.
@@ -113,3 +125,15 @@ pub(crate) fn assert_close(kernels: &Kernels, n: usize, got: f32, want: f64, bou
 
 /// The unit of rounding of `f32`.
 pub(crate) const EPSILON: f64 = f32::EPSILON as f64 / 2.0;
+
+/// The inner product, its magnitude and the squared distance in `f64`.
+pub(crate) fn sums<A: Copy + Into<f64>, B: Copy + Into<f64>>(a: &[A], b: &[B]) -> [f64; 3] {
+    let mut sums = [0.0; 3];
+    for (&x, &y) in a.iter().zip(b) {
+        let (x, y): (f64, f64) = (x.into(), y.into());
+        sums[0] += x * y;
+        sums[1] += (x * y).abs();
+        sums[2] += (x - y) * (x - y);
+    }
+    sums
+}

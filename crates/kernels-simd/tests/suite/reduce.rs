@@ -5,7 +5,7 @@ use edgekit_kernels_simd::Kernels;
 use super::inputs::{EPSILON, Values, assert_close, each_pair};
 
 pub(crate) fn sum_is_within_its_bound() {
-    each_pair(|kernels, a, _| {
+    each_pair(|kernels, a: &[f32], _: &[f32]| {
         let want: f64 = a.iter().map(|&x| f64::from(x)).sum();
         let magnitude: f64 = a.iter().map(|&x| f64::from(x).abs()).sum();
         let bound = a.len() as f64 * EPSILON * magnitude;
@@ -18,7 +18,9 @@ pub(crate) fn min_max_is_exact_and_passes_over_nan() {
         let real = || a.iter().copied().filter(|x| !x.is_nan());
         Some((real().reduce(f32::min)?, real().reduce(f32::max)?))
     };
-    each_pair(|kernels, a, _| assert_eq!(kernels.min_max(a), want(a), "{}", kernels.isa()));
+    each_pair(|kernels, a: &[f32], _: &[f32]| {
+        assert_eq!(kernels.min_max(a), want(a), "{}", kernels.isa())
+    });
 
     let mut values = Values::new(4);
     for n in 1..140 {
@@ -51,7 +53,7 @@ pub(crate) fn mean_variance_is_stable() {
         let (mean, variance) = kernels.mean_variance(&[1.0, f32::NAN]).unwrap();
         assert!(mean.is_nan() && variance.is_nan());
     }
-    each_pair(|kernels, a, _| {
+    each_pair(|kernels, a: &[f32], _: &[f32]| {
         if a.is_empty() {
             return;
         }

@@ -1,0 +1,125 @@
+//! Constraints to grammars: full and incremental compilation, conflicts against all pairs.
+
+use std::hint::black_box;
+
+use edgekit_constraint_compile::{
+    Compiler, Dialect, Goal, Options, compile, conflicts, conflicts_by_pairs,
+};
+use edgekit_constraint_ir::{
+    Body, Bound, Constraint, ConstraintSet, Enforcement, Field, Kind, Number, Presence, Priority,
+    Range, Shape, Source, StructDef, Type,
+};
+
+use crate::{Suite, Unit};
+
+/// Declares what is measured.
+pub fn declare(suite: &mut Suite) {
+    let options = Options::default();
+    let goal = || Goal::Value { ty: Type::named("T0"), dialect: Dialect::Rust };
+    for n in [10, 50, 100] {
+        let set: ConstraintSet = linked(n).into_iter().collect();
+        let compiled = compile(&set, &goal(), &options);
+        let enforced = compiled.as_ref().map_or(0, |c| c.enforced().len());
+        suite.check(format!("constraint-compile/full/{n}"), enforced == n, || {
+            format!("{enforced} of {n} constraints are enforced: {compiled:?}")
+        });
+        let whole = set.clone();
+        suite.time(format!("constraint-compile/compile/{n}"), move || {
+            compile(black_box(&whole), &goal(), &options).map(|c| c.parts().len())
+        });
+    }
+    one_changed(suite, &options);
+
+    let small: ConstraintSet = mixed(50).into_iter().collect();
+    let (fast, slow) = (conflicts(&small), conflicts_by_pairs(&small));
+    suite.check("constraint-compile/conflicts/50", fast == slow && !fast.is_empty(), || {
+        format!("{} conflicts against {}", fast.len(), slow.len())
+    });
+    let (a, b) = (small.clone(), small);
+    suite.time("constraint-compile/conflicts/50/pairs", move || {
+        conflicts_by_pairs(black_box(&a)).len()
+    });
+    suite.time("constraint-compile/conflicts/50/indexed", move || conflicts(black_box(&b)).len());
+    if suite.wants("constraint-compile/conflicts/10000") {
+        let large: ConstraintSet = mixed(10_000).into_iter().collect();
+        suite.time("constraint-compile/conflicts/10000/indexed", move || {
+            conflicts(black_box(&large)).len()
+        });
+    }
+}
+
+/// One constraint of a hundred changed, against compiling all of them.
+fn one_changed(suite: &mut Suite, options: &Options) {
+    let goal = Goal::Value { ty: Type::named("T0"), dialect: Dialect::Rust };
+    let Ok(mut compiler) = Compiler::new(goal.clone(), *options) else { return };
+    let mut constraints = linked(100);
+    let last = constraints.remove(99);
+    constraints.into_iter().for_each(|c| {
+        compiler.insert(c);
+    });
+    let mut id = compiler.insert(last);
+    let mut edit = move |compiler: &mut Compiler, upper: i64| {
+        let new = Constraint::new(Kind::Semantic, Source::Test, range("T49.x", 0, upper));
+        id = compiler.replace(id, new);
+        compiler.compile().map(|c| c.enforced().len())
+    };
+    let right = edit(&mut compiler, 7).is_ok_and(|n| n == 100)
+        && compile(compiler.constraints(), &goal, options).ok() == compiler.compile().ok();
+    suite.check("constraint-compile/one-changed", right, || "not the full result".into());
+    let mut upper = 10;
+    suite.time("constraint-compile/one-changed-of-100", move || {
+        upper = 10 + (upper + 1) % 90;
+        edit(&mut compiler, upper)
+    });
+    suite.value("constraint-compile/constraints-in-one-changed", Unit::Count, 100.0);
+}
+
+/// Half of them structs, each with a member of the next one's type; half of them ranges on members.
+fn linked(n: usize) -> Vec<Constraint> {
+    let field = |name: &str, ty| Field { name: name.into(), ty, presence: Presence::Required };
+    let half = n / 2;
+    let record = |i: usize| {
+        let mut fields = vec![field("x", Type::integer(0, 255))];
+        if i + 1 < half {
+            fields.push(field("next", Type::named(format!("T{}", i + 1))));
+        }
+        Body::Struct(StructDef { name: format!("T{i}"), shape: Shape::Named, fields })
+    };
+    let structs = (0..half).map(|i| Constraint::new(Kind::TypeSafety, Source::Ast, record(i)));
+    let ranges = (0..half).map(|i| {
+        Constraint::new(Kind::Semantic, Source::Test, range(&format!("T{i}.x"), 0, 9 + i as i64))
+    });
+    structs.chain(ranges).collect()
+}
+
+/// Soft ranges and definitions on a tenth as many subjects, of which some clash.
+fn mixed(n: usize) -> Vec<Constraint> {
+    let one = |i: usize| {
+        let subject = format!("s{}", i % (n / 10).max(1));
+        let from = (i * 7_919 % 97) as i64;
+        let body = if i % 4 == 0 {
+            let fields = vec![Field {
+                name: format!("f{}", i % 8),
+                ty: Type::Bool,
+                presence: Presence::Required,
+            }];
+            Body::Struct(StructDef { name: subject, shape: Shape::Named, fields })
+        } else {
+            range(&subject, from, from + 60)
+        };
+        Constraint {
+            enforcement: Enforcement::Soft,
+            priority: Priority((i % 100) as u8),
+            ..Constraint::new(Kind::Semantic, Source::Ast, body)
+        }
+    };
+    (0..n).map(one).collect()
+}
+
+fn range(target: &str, from: i64, to: i64) -> Body {
+    Body::Range(Range {
+        target: target.into(),
+        lower: Bound::Inclusive(Number::Integer(from)),
+        upper: Bound::Inclusive(Number::Integer(to)),
+    })
+}

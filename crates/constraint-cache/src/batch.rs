@@ -1,0 +1,103 @@
+//! Masks of many sessions at once, in one buffer that can be copied to a device as it is.
+
+use std::time::Instant;
+
+use aligned_vec::{AVec, ConstAlign};
+use rayon::prelude::*;
+
+use crate::{Error, Session};
+
+/// Bytes to which rows are aligned and padded.
+const ROW_ALIGNMENT: usize = 64;
+
+/// What became of a row.
+#[derive(Clone, Debug)]
+pub enum Row {
+    /// The mask is there.
+    Ready,
+    /// The deadline was over before the row's turn came; the row is all zeros. Ask again.
+    Late,
+    /// There is no mask; the row is all zeros.
+    Failed(Error),
+}
+
+/// Masks of a batch, a row each, in one buffer aligned to 64 bytes. Keep it: from the second batch
+/// of a size on it allocates nothing.
+#[derive(Debug)]
+pub struct MaskMatrix {
+    words: AVec<u32, ConstAlign<ROW_ALIGNMENT>>,
+    row_words: usize,
+    rows: Vec<Row>,
+}
+
+impl MaskMatrix {
+    /// An empty matrix.
+    pub fn new() -> Self {
+        MaskMatrix { words: AVec::new(ROW_ALIGNMENT), row_words: 0, rows: Vec::new() }
+    }
+
+    /// All rows, one after the other.
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+
+    /// The distance between rows, in 32-bit words: a multiple of 16.
+    pub fn row_words(&self) -> usize {
+        self.row_words
+    }
+
+    /// What became of each row.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The mask of one session.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[track_caller]
+    pub fn row(&self, row: usize) -> &[u32] {
+        &self.words[row * self.row_words..(row + 1) * self.row_words]
+    }
+}
+
+impl Default for MaskMatrix {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Computes the masks of all sessions on rayon's threads, and how many are ready. Rows whose turn
+/// comes after the deadline are left out and say so; a mask that has begun is finished.
+///
+/// Sessions of different vocabularies may share a batch; rows are as wide as the widest.
+pub fn mask_many(
+    sessions: &mut [Session],
+    matrix: &mut MaskMatrix,
+    deadline: Option<Instant>,
+) -> usize {
+    let words = sessions.iter().map(|s| s.template().tokenizer().mask_words()).max().unwrap_or(0);
+    matrix.row_words = words.next_multiple_of(ROW_ALIGNMENT / size_of::<u32>());
+    matrix.words.resize(sessions.len() * matrix.row_words, 0);
+    matrix.rows.clear();
+    matrix.rows.resize(sessions.len(), Row::Late);
+    if matrix.row_words == 0 {
+        return 0;
+    }
+    let rows = matrix.words.par_chunks_exact_mut(matrix.row_words);
+    sessions.par_iter_mut().zip(rows).zip(&mut matrix.rows).with_max_len(1).for_each(
+        |((session, words), row)| {
+            *row = match deadline.is_some_and(|at| Instant::now() >= at) {
+                true => Row::Late,
+                false => match session.mask(words) {
+                    Ok(()) => Row::Ready,
+                    Err(e) => Row::Failed(e),
+                },
+            };
+            if !matches!(row, Row::Ready) {
+                words.fill(0);
+            }
+        },
+    );
+    matrix.rows.iter().filter(|row| matches!(row, Row::Ready)).count()
+}

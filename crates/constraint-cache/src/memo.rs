@@ -1,0 +1,234 @@
+//! Masks kept by the tokens that lead to them.
+//!
+//! The engine is deterministic: the same template and the same tokens since its beginning give the
+//! same state. So the masks of a template form a tree whose edges are tokens, and a session walks
+//! down it as it commits. Nothing is guessed: a mask is reused only at its own node.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// How many bytes all memoised masks of a cache may take, and how often they helped.
+#[derive(Debug)]
+pub(crate) struct MemoPool {
+    left: AtomicUsize,
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+}
+
+impl MemoPool {
+    pub(crate) fn new(bytes: usize) -> Arc<Self> {
+        Arc::new(MemoPool {
+            left: AtomicUsize::new(bytes),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        })
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let less = |left: usize| left.checked_sub(bytes);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A state of a template, named by the tokens that lead to it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    mask: OnceLock<Mask>,
+    next: Mutex<HashMap<u32, Arc<Node>>>,
+    pool: Arc<MemoPool>,
+}
+
+/// What a node costs besides its mask, about.
+const NODE_BYTES: usize = 256;
+
+/// Up to so many tokens are kept as a list.
+const FEW: usize = 1024;
+
+impl Node {
+    /// The beginning of a template. It counts towards no limit.
+    pub(crate) fn root(pool: &Arc<MemoPool>) -> Arc<Self> {
+        Arc::new(Node::new(pool))
+    }
+
+    fn new(pool: &Arc<MemoPool>) -> Self {
+        Node { mask: OnceLock::new(), next: Mutex::default(), pool: Arc::clone(pool) }
+    }
+
+    /// The node after a token, made if the pool has room for it.
+    pub(crate) fn after(&self, token: u32) -> Option<Arc<Node>> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(node) = next.get(&token) {
+            return Some(Arc::clone(node));
+        }
+        if !self.pool.take(NODE_BYTES) {
+            return None;
+        }
+        let node = Arc::new(Node::new(&self.pool));
+        next.insert(token, Arc::clone(&node));
+        Some(node)
+    }
+
+    /// The mask, if it is known.
+    pub(crate) fn mask(&self) -> Option<&Mask> {
+        self.mask.get()
+    }
+
+    /// Keeps a mask if the pool has room for it.
+    pub(crate) fn keep(&self, words: &[u32]) {
+        if self.mask.get().is_none() && self.pool.left.load(Ordering::Relaxed) > 0 {
+            let mask = Mask::of(words);
+            let bytes = mask.bytes();
+            if self.pool.take(bytes) && self.mask.set(mask).is_err() {
+                // Somebody else was faster.
+                self.pool.give_back(bytes);
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.pool.give_back(self.mask.get().map_or(0, Mask::bytes));
+        let next = self.next.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.pool.give_back(next.len() * NODE_BYTES);
+        // A long chain must not be dropped by recursion.
+        let mut open: Vec<Arc<Node>> = next.drain().map(|(_, node)| node).collect();
+        while let Some(node) = open.pop() {
+            if let Some(mut node) = Arc::into_inner(node) {
+                let next = node.next.get_mut().unwrap_or_else(PoisonError::into_inner);
+                node.pool.give_back(next.len() * NODE_BYTES);
+                open.extend(next.drain().map(|(_, node)| node));
+            }
+        }
+    }
+}
+
+/// The tokens that may come next.
+#[derive(Debug)]
+pub(crate) enum Mask {
+    /// A few tokens, in order.
+    Few(Box<[u32]>),
+    /// A bit for each token.
+    Many(Box<[u32]>),
+}
+
+impl Mask {
+    fn of(words: &[u32]) -> Self {
+        let n: u32 = words.iter().map(|w| w.count_ones()).sum();
+        if n as usize <= FEW {
+            Mask::Few(tokens(words).collect())
+        } else {
+            Mask::Many(words.into())
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let (Mask::Few(words) | Mask::Many(words)) = self;
+        words.len() * size_of::<u32>()
+    }
+
+    /// Writes one bit for each token into `out`, which has room for all.
+    pub(crate) fn write(&self, out: &mut [u32]) {
+        match self {
+            Mask::Few(tokens) => {
+                out.fill(0);
+                tokens.iter().for_each(|t| out[*t as usize / 32] |= 1 << (t % 32));
+            }
+            Mask::Many(words) => {
+                let (head, tail) = out.split_at_mut(words.len());
+                head.copy_from_slice(words);
+                tail.fill(0);
+            }
+        }
+    }
+
+    /// Whether a token may come next.
+    pub(crate) fn allows(&self, token: u32) -> bool {
+        match self {
+            Mask::Few(tokens) => tokens.binary_search(&token).is_ok(),
+            Mask::Many(words) => bit(words, token),
+        }
+    }
+}
+
+/// Whether a token's bit is set.
+pub(crate) fn bit(words: &[u32], token: u32) -> bool {
+    words.get(token as usize / 32).is_some_and(|w| w >> (token % 32) & 1 == 1)
+}
+
+/// The tokens whose bits are set, in order.
+pub(crate) fn tokens(words: &[u32]) -> impl Iterator<Item = u32> {
+    words.iter().enumerate().flat_map(|(i, word)| {
+        let mut rest = *word;
+        std::iter::from_fn(move || {
+            let bit = rest.trailing_zeros();
+            rest &= rest.checked_sub(1)?;
+            Some(i as u32 * 32 + bit)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_become_tokens() {
+        let words = [0b101, 0, 1 << 31];
+        assert_eq!(tokens(&words).collect::<Vec<_>>(), [0, 2, 95]);
+        assert!(bit(&words, 95) && !bit(&words, 1) && !bit(&words, 96));
+    }
+
+    #[test]
+    fn the_pool_is_a_limit_and_gets_back_what_was_taken() {
+        let pool = MemoPool::new(3 * NODE_BYTES + 8);
+        let root = Node::root(&pool);
+        root.keep(&[1, 1]);
+        let mut node = Arc::clone(&root);
+        let mut depth = 0;
+        while let Some(next) = node.after(7) {
+            node = next;
+            depth += 1;
+        }
+        assert_eq!(depth, 3);
+        assert!(root.mask().is_some_and(|m| m.allows(32)));
+        node.keep(&[1, 1, 1]);
+        assert!(node.mask().is_none(), "the pool is empty");
+        drop(node);
+        drop(root);
+        assert_eq!(pool.left.load(Ordering::Relaxed), 3 * NODE_BYTES + 8);
+    }
+
+    #[test]
+    fn a_long_chain_is_dropped_without_recursion() {
+        let pool = MemoPool::new(usize::MAX / 2);
+        let root = Node::root(&pool);
+        let mut node = Arc::clone(&root);
+        for token in 0..200_000 {
+            node = node.after(token).expect("room");
+        }
+        drop(root);
+        drop(node);
+        assert_eq!(pool.left.load(Ordering::Relaxed), usize::MAX / 2);
+    }
+
+    #[test]
+    fn masks_are_written_as_they_were_kept() {
+        for n in [10, 5_000] {
+            let pool = MemoPool::new(1 << 20);
+            let node = Node::root(&pool);
+            let mut words = vec![0u32; 200];
+            (0..n).for_each(|t| words[t * 7 % 6_400 / 32] |= 1 << (t * 7 % 32));
+            node.keep(&words);
+            let mut out = vec![u32::MAX; 208];
+            node.mask().expect("kept").write(&mut out);
+            assert_eq!(out[..200], words);
+            assert_eq!(out[200..], [0; 8]);
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! One output under way: what may come next, what was committed, what can be taken back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use edgekit_constraint_compile::llguidance::Matcher;
+
+use crate::memo::{Node, bit, tokens};
+use crate::{Error, ErrorKind, Template};
+
+/// A cursor in a template. Sessions of one template are independent of each other.
+///
+/// The engine's state is made and advanced only when it is needed: while the masks on the way are
+/// memoised, a session costs a walk down a tree.
+pub struct Session {
+    template: Arc<Template>,
+    /// The engine's state, after the first `fed` tokens.
+    matchers: Option<Vec<Matcher>>,
+    fed: usize,
+    tokens: Vec<u32>,
+    /// Bytes of `tokens`.
+    bytes: usize,
+    ended: bool,
+    /// The memo's node after each prefix of `tokens`, as far as it goes.
+    path: Vec<Arc<Node>>,
+}
+
+/// Why an output is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The end token was committed.
+    EndToken,
+    /// The grammar allows nothing more.
+    GrammarEnd,
+    /// The limit on tokens or bytes is reached, and the output may end here.
+    Limit,
+}
+
+/// Whether an output can still end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// These tokens lead to an end.
+    Ends(Vec<u32>),
+    /// No tokens do: this is a dead end.
+    Never,
+    /// Not known after so many masks.
+    Unknown,
+}
+
+impl Session {
+    pub(crate) fn new(template: Arc<Template>) -> Self {
+        let path = vec![Arc::clone(&template.root)];
+        Session {
+            template,
+            matchers: None,
+            fed: 0,
+            tokens: Vec::new(),
+            bytes: 0,
+            ended: false,
+            path,
+        }
+    }
+
+    /// The template that the session was made from.
+    pub fn template(&self) -> &Arc<Template> {
+        &self.template
+    }
+
+    /// What was committed so far, the end token included.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// The text so far.
+    pub fn text(&self) -> Vec<u8> {
+        self.template.tokenizer().decode(&self.tokens)
+    }
+
+    /// Writes one bit for each token into `out`: 1 if it may come next. Words beyond the
+    /// vocabulary become 0. After the end only the end token is allowed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BufferTooSmall`]; [`ErrorKind::DeadEnd`] if nothing may come next and the
+    /// output may not end here; [`ErrorKind::Engine`] if the engine gave up.
+    pub fn mask(&mut self, out: &mut [u32]) -> Result<(), Error> {
+        let words = self.template.tokenizer().mask_words();
+        if out.len() < words {
+            return Err(Error::new(
+                ErrorKind::BufferTooSmall,
+                format!("a mask takes {words} words and the buffer has {}", out.len()),
+            ));
+        }
+        if self.ended {
+            out.fill(0);
+            set(out, self.template.tokenizer().end_token());
+            return Ok(());
+        }
+        if let Some(mask) = self.node().and_then(Node::mask) {
+            mask.write(out);
+            self.template.pool.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.template.pool.misses.fetch_add(1, Ordering::Relaxed);
+        let (head, tail) = out.split_at_mut(words);
+        tail.fill(0);
+        self.compute(head)?;
+        if let Some(node) = self.node() {
+            node.keep(head);
+        }
+        Ok(())
+    }
+
+    /// Whether a token can be committed now. Tokens that spell forced text in another way than the
+    /// tokenizer would are valid, although the mask leaves them out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Engine`] if the engine gave up.
+    pub fn validate(&mut self, token: u32) -> Result<bool, Error> {
+        if self.ended || !self.is_usable(token) {
+            return Ok(false);
+        }
+        if self.node().and_then(Node::mask).is_some_and(|mask| mask.allows(token)) {
+            return Ok(true);
+        }
+        if token == self.template.tokenizer().end_token() {
+            return self.is_accepting();
+        }
+        Ok(self.valid_tokens(&[token])? == 1)
+    }
+
+    /// Whether these bytes can come next. They may end inside of a character.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Engine`] if the engine gave up.
+    pub fn validate_text(&mut self, text: impl AsRef<[u8]>) -> Result<bool, Error> {
+        let text = text.as_ref();
+        let tokens = self.template.tokenizer().engine().tokenizer().tokenize_bytes(text);
+        if self.ended || !tokens.iter().all(|t| self.is_in_rules(*t)) || !self.has_room(&tokens) {
+            return Ok(tokens.is_empty());
+        }
+        Ok(self.valid_tokens(&tokens)? == tokens.len())
+    }
+
+    /// Advances by a token. A token that is refused changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] if the token cannot come next; [`ErrorKind::Engine`].
+    pub fn commit(&mut self, token: u32) -> Result<(), Error> {
+        if !self.validate(token)? {
+            return Err(Error::new(
+                ErrorKind::Rejected,
+                format!("token {token} cannot come after {} tokens", self.tokens.len()),
+            ));
+        }
+        if token == self.template.tokenizer().end_token() {
+            self.ended = true;
+        } else {
+            self.bytes += self.template.tokenizer().trie().token_len(token);
+            if let Some(next) = self.node().and_then(|node| node.after(token)) {
+                self.path.push(next);
+            }
+        }
+        self.tokens.push(token);
+        Ok(())
+    }
+
+    /// Takes the last `n` tokens back.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NothingToRollBack`] if there are fewer; then nothing has changed.
+    pub fn rollback(&mut self, n: usize) -> Result<(), Error> {
+        let Some(left) = self.tokens.len().checked_sub(n) else {
+            return Err(Error::new(
+                ErrorKind::NothingToRollBack,
+                format!("{n} tokens cannot be taken back from {}", self.tokens.len()),
+            ));
+        };
+        if n == 0 {
+            return Ok(());
+        }
+        self.ended = false;
+        self.tokens.truncate(left);
+        self.path.truncate(left + 1);
+        let trie = self.template.tokenizer().trie();
+        self.bytes = self.tokens.iter().map(|t| trie.token_len(*t)).sum();
+        let back = self.fed.saturating_sub(left);
+        self.fed -= back;
+        let failed = self
+            .matchers
+            .as_mut()
+            .is_some_and(|matchers| matchers.iter_mut().any(|m| m.rollback(back).is_err()));
+        if failed {
+            // The engine cannot go back from an error; a fresh state is fed again.
+            self.matchers = None;
+            self.fed = 0;
+        }
+        Ok(())
+    }
+
+    /// Back to the beginning, as a fresh session but for the engine's warm state.
+    pub fn reset(&mut self) {
+        if self.rollback(self.tokens.len()).is_err() {
+            *self = Session::new(Arc::clone(&self.template));
+        }
+    }
+
+    /// The tokens that must come next, whatever the model says; possibly none. They are not
+    /// committed. With several parts nothing is forced.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Engine`] if the engine gave up.
+    pub fn forced_tokens(&mut self) -> Result<Vec<u32>, Error> {
+        if self.ended || self.template.parts() != 1 {
+            return Ok(Vec::new());
+        }
+        let mut forced = self.caught_up()?[0].compute_ff_tokens();
+        while !self.has_room(&forced) || !forced.iter().all(|t| self.is_in_rules(*t)) {
+            forced.pop();
+        }
+        Ok(forced)
+    }
+
+    /// Whether the output may end here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Engine`] if the engine gave up.
+    pub fn is_accepting(&mut self) -> Result<bool, Error> {
+        if self.ended {
+            return Ok(true);
+        }
+        let mut all = true;
+        for matcher in self.caught_up()? {
+            all &= matcher.is_accepting().map_err(|e| engine(&e))?;
+        }
+        Ok(all)
+    }
+
+    /// Why the output is over, if it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Engine`] if the engine gave up.
+    pub fn stop(&mut self) -> Result<Option<Stop>, Error> {
+        if self.ended {
+            return Ok(Some(Stop::EndToken));
+        }
+        if !self.is_accepting()? {
+            return Ok(None);
+        }
+        let full = self.tokens_left() == 0 || self.bytes_left() == 0;
+        let over = self.caught_up()?.iter().any(|m| m.is_stopped());
+        Ok(if over { Some(Stop::GrammarEnd) } else { full.then_some(Stop::Limit) })
+    }
+
+    /// Applies a mask to logits: what is not allowed becomes negative infinity, what is allowed
+    /// gets its bias. So a bias never lets in what the constraints keep out.
+    ///
+    /// # Panics
+    /// If `mask` has fewer bits than `logits` has numbers.
+    #[track_caller]
+    pub fn apply(&self, mask: &[u32], logits: &mut [f32]) {
+        assert!(
+            mask.len() * 32 >= logits.len(),
+            "a mask of {} words for {} logits",
+            mask.len(),
+            logits.len()
+        );
+        for (token, logit) in logits.iter_mut().enumerate() {
+            if !bit(mask, token as u32) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        for (token, bias) in self.template.biases() {
+            if let Some(logit) = logits.get_mut(*token as usize) {
+                *logit += bias;
+            }
+        }
+    }
+
+    /// Looks for tokens that lead to an end, at most `budget` masks far. The session is unchanged.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Engine`] if the engine gave up.
+    pub fn can_end(&mut self, budget: usize) -> Result<Reach, Error> {
+        let start = self.tokens.len();
+        let mut left = budget;
+        let found = self.search(&mut left);
+        let reach = match found {
+            Ok(true) => Reach::Ends(self.tokens[start..].to_vec()),
+            Ok(false) if left > 0 => Reach::Never,
+            Ok(false) => Reach::Unknown,
+            Err(e) => return Err(e),
+        };
+        self.rollback(self.tokens.len() - start)?;
+        Ok(reach)
+    }
+
+    /// Depth first, the shortest tokens first, since they close brackets and quotes.
+    fn search(&mut self, left: &mut usize) -> Result<bool, Error> {
+        let end = self.template.tokenizer().end_token();
+        let mut open: Vec<(usize, u32)> = Vec::new();
+        let mut mask = vec![0; self.template.tokenizer().mask_words()];
+        let base = self.tokens.len();
+        loop {
+            if *left == 0 {
+                return Ok(false);
+            }
+            *left -= 1;
+            match self.mask(&mut mask) {
+                Ok(()) if bit(&mask, end) => return Ok(true),
+                Ok(()) => {
+                    let depth = self.tokens.len();
+                    let trie = self.template.tokenizer().trie();
+                    let mut next: Vec<u32> = tokens(&mask).collect();
+                    let closes = |t: &u32| !trie.token(*t).iter().any(|b| b"\"'}])>".contains(b));
+                    next.sort_by_key(|t| (closes(t), trie.token_len(*t)));
+                    open.extend(next.iter().rev().map(|t| (depth, *t)));
+                }
+                Err(e) if e.kind() == ErrorKind::DeadEnd => {}
+                Err(e) => return Err(e),
+            }
+            let Some((depth, token)) = open.pop() else {
+                debug_assert!(self.tokens.len() >= base);
+                return Ok(false);
+            };
+            self.rollback(self.tokens.len() - depth)?;
+            self.commit(token)?;
+        }
+    }
+
+    fn compute(&mut self, out: &mut [u32]) -> Result<(), Error> {
+        let tokens_left = self.tokens_left();
+        let bytes_left = self.bytes_left();
+        let end = self.template.tokenizer().end_token();
+        for (i, matcher) in self.caught_up()?.iter_mut().enumerate() {
+            let mask = matcher.compute_mask_or_eos().map_err(|e| {
+                if matcher.stop_reason().is_ok() || e.to_string().contains("NoExtension") {
+                    dead_end()
+                } else {
+                    engine(&e)
+                }
+            })?;
+            let words = &mask.as_slice()[..out.len()];
+            if i == 0 {
+                out.copy_from_slice(words);
+            } else {
+                out.iter_mut().zip(words).for_each(|(a, b)| *a &= b);
+            }
+        }
+        if let Some(allowed) = self.template.allowed() {
+            out.iter_mut().zip(allowed).for_each(|(a, b)| *a &= b);
+        }
+        let trie = self.template.tokenizer().trie();
+        if tokens_left == 0 {
+            let may_end = bit(out, end);
+            out.fill(0);
+            if may_end {
+                set(out, end);
+            }
+        } else if bytes_left < trie.max_token_len() {
+            let too_long: Vec<u32> =
+                tokens(out).filter(|t| *t != end && trie.token_len(*t) > bytes_left).collect();
+            too_long.into_iter().for_each(|t| out[t as usize / 32] &= !(1 << (t % 32)));
+        }
+        if out.iter().all(|w| *w == 0) { Err(dead_end()) } else { Ok(()) }
+    }
+
+    /// The engine's state after all tokens.
+    fn caught_up(&mut self) -> Result<&mut [Matcher], Error> {
+        let matchers = self.matchers.get_or_insert_with(|| self.template.fresh_matchers());
+        if self.fed < self.tokens.len() {
+            for matcher in matchers.iter_mut() {
+                matcher.consume_tokens(&self.tokens[self.fed..]).map_err(|e| engine(&e))?;
+            }
+            self.fed = self.tokens.len();
+        }
+        Ok(matchers)
+    }
+
+    fn valid_tokens(&mut self, tokens: &[u32]) -> Result<usize, Error> {
+        let mut least = tokens.len();
+        for matcher in self.caught_up()? {
+            let valid = match matcher.is_stopped() {
+                true => 0,
+                false => matcher.validate_tokens(tokens).map_err(|e| engine(&e))?,
+            };
+            least = least.min(valid);
+        }
+        Ok(least)
+    }
+
+    fn node(&self) -> Option<&Node> {
+        self.path.get(self.tokens.len()).map(|node| &**node)
+    }
+
+    fn is_usable(&self, token: u32) -> bool {
+        let known = (token as usize) < self.template.tokenizer().vocabulary();
+        known
+            && (token == self.template.tokenizer().end_token()
+                || self.is_in_rules(token) && self.has_room(&[token]))
+    }
+
+    fn is_in_rules(&self, token: u32) -> bool {
+        self.template.allowed().is_none_or(|allowed| bit(allowed, token))
+    }
+
+    fn has_room(&self, tokens: &[u32]) -> bool {
+        let trie = self.template.tokenizer().trie();
+        tokens.len() <= self.tokens_left()
+            && tokens.iter().map(|t| trie.token_len(*t)).sum::<usize>() <= self.bytes_left()
+    }
+
+    fn tokens_left(&self) -> usize {
+        let max = self.template.limit().max_tokens.map_or(usize::MAX, |n| n as usize);
+        max.saturating_sub(self.tokens.len())
+    }
+
+    fn bytes_left(&self) -> usize {
+        let max = self.template.limit().max_bytes.map_or(usize::MAX, |n| n as usize);
+        max.saturating_sub(self.bytes)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("template", &self.template)
+            .field("tokens", &self.tokens)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+fn set(words: &mut [u32], token: u32) {
+    words[token as usize / 32] |= 1 << (token % 32);
+}
+
+fn dead_end() -> Error {
+    Error::new(
+        ErrorKind::DeadEnd,
+        "nothing may come next and the output may not end here: constraints or limits exclude \
+         each other; roll back or loosen one",
+    )
+}
+
+fn engine(e: &impl fmt::Display) -> Error {
+    let message = e.to_string();
+    let first = message.lines().next().unwrap_or_default();
+    Error::new(ErrorKind::Engine, format!("the engine gave up: {first}"))
+}

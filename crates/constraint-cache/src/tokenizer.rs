@@ -1,0 +1,180 @@
+//! Tokenizers: an immutable environment each, built once and shared by every cache and session.
+
+use std::fmt;
+use std::sync::Arc;
+
+use edgekit_constraint_compile::Engine;
+use edgekit_constraint_compile::llguidance::toktrie::{TokEnv, TokTrie};
+
+use crate::Error;
+#[cfg(feature = "hf")]
+use crate::ErrorKind;
+
+/// A tokenizer with the engine's tables for it. A clone shares them.
+///
+/// Building one is the real cold start: about a second for 200,000 tokens. Keep it for the life of
+/// the process.
+#[derive(Clone)]
+pub struct Tokenizer(Arc<Inner>);
+
+struct Inner {
+    id: String,
+    engine: Engine,
+}
+
+impl Tokenizer {
+    /// Wraps an environment of the engine. `id` names the vocabulary: it is part of every key, so
+    /// two different vocabularies must not share one.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn new(id: impl Into<String>, env: &TokEnv) -> Result<Self, Error> {
+        Ok(Tokenizer(Arc::new(Inner { id: id.into(), engine: Engine::new(env)? })))
+    }
+
+    /// OpenAI's `o200k_base`, 200,019 tokens. Built at the first call of the process.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Tokenizer`] if the carried vocabulary cannot be used.
+    #[cfg(feature = "tiktoken")]
+    pub fn o200k() -> Result<Self, Error> {
+        static BUILT: std::sync::OnceLock<Result<Tokenizer, Error>> = std::sync::OnceLock::new();
+        let build = || tiktoken::build("o200k_base", tiktoken_rs::o200k_base_singleton(), 200_019);
+        BUILT.get_or_init(build).clone()
+    }
+
+    /// OpenAI's `cl100k_base`, 100,277 tokens. Built at the first call of the process.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Tokenizer`] if the carried vocabulary cannot be used.
+    #[cfg(feature = "tiktoken")]
+    pub fn cl100k() -> Result<Self, Error> {
+        static BUILT: std::sync::OnceLock<Result<Tokenizer, Error>> = std::sync::OnceLock::new();
+        let build =
+            || tiktoken::build("cl100k_base", tiktoken_rs::cl100k_base_singleton(), 100_277);
+        BUILT.get_or_init(build).clone()
+    }
+
+    /// Any `tokenizer.json` of Hugging Face. Its id is the content's hash.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Tokenizer`] if the bytes are no such file.
+    #[cfg(feature = "hf")]
+    pub fn from_tokenizer_json(json: &[u8]) -> Result<Self, Error> {
+        let id = format!("hf:{}", edgekit_constraint_ir::ContentId::of(json));
+        let wrong =
+            |e: &dyn fmt::Display| Error::new(ErrorKind::Tokenizer, format!("tokenizer.json: {e}"));
+        let tokenizer =
+            toktrie_hf_tokenizers::ByteTokenizer::from_json_bytes(json).map_err(|e| wrong(&e))?;
+        let env = tokenizer.into_tok_env(None).map_err(|e| wrong(&e))?;
+        Tokenizer::new(id, &env)
+    }
+
+    /// The vocabulary's name.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The engine for this tokenizer.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// How many tokens there are.
+    pub fn vocabulary(&self) -> usize {
+        self.trie().vocab_size()
+    }
+
+    /// How many 32-bit words a mask takes.
+    pub fn mask_words(&self) -> usize {
+        self.vocabulary().div_ceil(32)
+    }
+
+    /// The tokens of a text, as the tokenizer itself would split it.
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        self.engine().tokenizer().tokenize(text)
+    }
+
+    /// The bytes of tokens, special ones left out.
+    pub fn decode(&self, tokens: &[u32]) -> Vec<u8> {
+        self.trie().decode_ext(tokens, false)
+    }
+
+    /// The token that ends the output.
+    pub fn end_token(&self) -> u32 {
+        self.trie().eos_token()
+    }
+
+    pub(crate) fn trie(&self) -> &TokTrie {
+        self.engine().tokenizer().tok_trie()
+    }
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tokenizer").field(&self.0.id).finish()
+    }
+}
+
+#[cfg(feature = "tiktoken")]
+mod tiktoken {
+    //! The environment of a vocabulary that `tiktoken-rs` carries.
+
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    use edgekit_constraint_compile::llguidance::toktrie::{
+        TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv,
+    };
+    use tiktoken_rs::CoreBPE;
+
+    use super::Tokenizer;
+    use crate::{Error, ErrorKind};
+
+    struct Env {
+        bpe: &'static CoreBPE,
+        trie: TokTrie,
+    }
+
+    pub(super) fn build(id: &str, bpe: &'static CoreBPE, size: u32) -> Result<Tokenizer, Error> {
+        let special: HashSet<Vec<u8>> =
+            bpe.special_tokens().into_iter().map(|name| name.as_bytes().to_vec()).collect();
+        let mut end = None;
+        let words: Vec<Vec<u8>> = (0..size)
+            .map(|token| match bpe.decode_bytes(&[token]) {
+                Ok(bytes) if special.contains(&bytes) => {
+                    if bytes == b"<|endoftext|>" {
+                        end = Some(token);
+                    }
+                    marked(&bytes)
+                }
+                Ok(bytes) => bytes,
+                // A few ids have no token; they still take a place in the logits.
+                Err(_) => marked(format!("<|unused{token}|>").as_bytes()),
+            })
+            .collect();
+        let Some(end) = end else {
+            return Err(Error::new(
+                ErrorKind::Tokenizer,
+                format!("the vocabulary {id} has no <|endoftext|>"),
+            ));
+        };
+        let trie = TokTrie::from(&TokRxInfo::new(size, end), &words);
+        Tokenizer::new(id, &(Arc::new(Env { bpe, trie }) as TokEnv))
+    }
+
+    /// The engine knows special tokens by a byte that no text contains.
+    fn marked(name: &[u8]) -> Vec<u8> {
+        [&[TokTrie::SPECIAL_TOKEN_MARKER], name].concat()
+    }
+
+    impl TokenizerEnv for Env {
+        fn tok_trie(&self) -> &TokTrie {
+            &self.trie
+        }
+
+        fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
+            self.trie.tokenize_with_greedy_fallback(bytes, |text| self.bpe.encode_ordinary(text))
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The crate from outside: keys, cache, sessions, batches, real schemas.
+
+mod batches;
+mod caching;
+mod keys;
+mod maskbench;
+#[cfg(feature = "redis")]
+mod second_tier;
+mod sessions;
+mod stores;
+mod support;

@@ -1,0 +1,115 @@
+//! The store: limits, recency, ages, and no entry that is not counted.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use edgekit_constraint_cache::{ErrorKind, Key, Limits, Store};
+use proptest::prelude::*;
+
+fn key(n: u32) -> Key {
+    Key::of(n.to_le_bytes().to_vec())
+}
+
+fn never() -> Duration {
+    panic!("nobody asked for the time")
+}
+
+fn store(max_entries: usize, max_bytes: usize) -> Store<u32> {
+    Store::new(Limits { max_entries, max_bytes, time_to_live: None }).unwrap()
+}
+
+#[test]
+fn the_least_recently_used_goes_first() {
+    let store = store(2, 100);
+    store.insert(&key(1), 1, 1, Duration::ZERO);
+    store.insert(&key(2), 2, 1, Duration::ZERO);
+    assert_eq!(store.get(&key(1), never), Some(1));
+    store.insert(&key(3), 3, 1, Duration::ZERO);
+    assert_eq!(store.get(&key(2), never), None);
+    assert_eq!(store.get(&key(1), never), Some(1));
+    assert_eq!(store.stats().evictions, 1);
+}
+
+/// Found elsewhere: benches of eviction that never evict.
+#[test]
+fn evictions_are_counted_one_by_one() {
+    for size in [10, 1_000, 20_000] {
+        let store = store(size, usize::MAX);
+        for n in 0..3 * size as u32 {
+            store.insert(&key(n), n, 1, Duration::ZERO);
+        }
+        let stats = store.stats();
+        assert!(stats.entries <= size);
+        assert_eq!(stats.entries as u64 + stats.evictions, 3 * size as u64);
+        assert_eq!(stats.bytes, stats.entries);
+    }
+}
+
+#[test]
+fn what_is_too_large_alone_is_not_kept_and_evicts_nothing() {
+    let store = store(9, 10);
+    store.insert(&key(1), 1, 10, Duration::ZERO);
+    store.insert(&key(2), 2, 11, Duration::ZERO);
+    assert_eq!(store.get(&key(1), never), Some(1));
+    assert_eq!(store.get(&key(2), never), None);
+}
+
+#[test]
+fn entries_grow_old() {
+    let limits = Limits { time_to_live: Some(Duration::from_secs(5)), ..Limits::default() };
+    let store = Store::new(limits).unwrap();
+    let now = Cell::new(Duration::from_secs(100));
+    store.insert(&key(1), 1, 1, now.get());
+    now.set(Duration::from_secs(104));
+    assert_eq!(store.get(&key(1), || now.get()), Some(1));
+    now.set(Duration::from_secs(105));
+    assert_eq!(store.get(&key(1), || now.get()), None);
+    assert_eq!((store.stats().expired, store.stats().entries, store.stats().bytes), (1, 0, 0));
+}
+
+#[test]
+fn limits_of_nothing_are_refused() {
+    for (max_entries, max_bytes) in [(0, 1), (1, 0)] {
+        let limits = Limits { max_entries, max_bytes, time_to_live: None };
+        let error = Store::<u32>::new(limits).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    }
+}
+
+proptest! {
+    /// Against a list that is searched from its end.
+    #[test]
+    fn a_small_store_is_exactly_lru(
+        steps in prop::collection::vec((0..3u8, 0..8u32, 1..6usize), 0..200),
+    ) {
+        let store = store(4, 12);
+        let mut model: Vec<(u32, usize)> = Vec::new();
+        for (what, n, bytes) in steps {
+            let at = model.iter().position(|(m, _)| *m == n);
+            match what {
+                0 => {
+                    prop_assert_eq!(store.get(&key(n), never).is_some(), at.is_some());
+                    if let Some(at) = at {
+                        let entry = model.remove(at);
+                        model.push(entry);
+                    }
+                }
+                1 => {
+                    store.insert(&key(n), n, bytes, Duration::ZERO);
+                    at.map(|at| model.remove(at));
+                    model.push((n, bytes));
+                    while model.len() > 4 || model.iter().map(|(_, b)| b).sum::<usize>() > 12 {
+                        model.remove(0);
+                    }
+                }
+                _ => {
+                    store.remove_if(|v| *v == n);
+                    at.map(|at| model.remove(at));
+                }
+            }
+            let stats = store.stats();
+            prop_assert_eq!(stats.entries, model.len());
+            prop_assert_eq!(stats.bytes, model.iter().map(|(_, b)| b).sum::<usize>());
+        }
+    }
+}

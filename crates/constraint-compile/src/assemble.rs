@@ -1,0 +1,452 @@
+//! One grammar out of fragments: the rules that the goal reaches and that can end.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Rule, Type, Weight};
+
+use crate::compiled::TokenRules;
+use crate::index::{Index, Slot};
+use crate::render::pattern::{self, any_of, lark_regex, lark_text};
+use crate::render::rules::{
+    Alternative, Around, Fragment, Renderer, RuleId, RuleKey, RuleMap, RuleSet,
+};
+use crate::{
+    CompiledConstraint, Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, refine,
+    schema,
+};
+
+/// Rendered rules, kept from one compilation to the next until a slot changes that they consulted.
+#[derive(Debug, Default)]
+pub(crate) struct Fragments {
+    rules: RuleMap<Fragment>,
+    consulted_by: HashMap<Slot, Vec<RuleId>>,
+}
+
+impl Fragments {
+    /// Forgets the fragments that consulted one of these slots.
+    pub(crate) fn forget(&mut self, changed: Vec<Slot>) {
+        for id in changed.iter().filter_map(|slot| self.consulted_by.remove(slot)).flatten() {
+            self.rules.remove(&id);
+        }
+    }
+
+    /// The fragment for a key, rendered if it is not there.
+    fn bring(&mut self, key: &RuleKey, renderer: &Renderer<'_>) -> &Fragment {
+        self.rules.entry(key.id).or_insert_with(|| {
+            let fragment = renderer.render(key);
+            for slot in &fragment.consulted {
+                self.consulted_by.entry(slot.clone()).or_default().push(key.id);
+            }
+            fragment
+        })
+    }
+}
+
+/// Everything of a compiled constraint but the report on what was not reached.
+#[derive(Default)]
+pub(crate) struct Assembled {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) tokens: TokenRules,
+    pub(crate) limit: Limit,
+    pub(crate) weights: Vec<Weight>,
+    pub(crate) enforced: BTreeSet<ContentId>,
+    pub(crate) reasons: BTreeMap<ContentId, NotEnforced>,
+    /// Whether types were given up.
+    relaxed: bool,
+}
+
+/// Builds the parts for a goal. Fragments whose slots have not changed are taken as they are.
+pub(crate) fn assemble(
+    goal: &Goal,
+    options: &Options,
+    index: &Index,
+    fragments: &mut Fragments,
+    last: Option<&CompiledConstraint>,
+) -> Result<Assembled, Error> {
+    let mut out = Assembled::default();
+    let main = match goal {
+        Goal::Json { schema } => json(schema, options, index, last, &mut out)?,
+        Goal::Text => None,
+        Goal::Import { scope, dialect } => Some(import(scope, *dialect, options, index, &mut out)?),
+        Goal::Value { ty, dialect } => {
+            let renderer = Renderer::new(index, options, *dialect, None);
+            let root = Alternative::default().rule(RuleKey::new(
+                ty.clone(),
+                String::new(),
+                options.call_depth,
+            ));
+            Some(expression(&renderer, root, fragments, &mut out)?)
+        }
+        Goal::Call { function, dialect } => {
+            let renderer = Renderer::new(index, options, *dialect, None);
+            let (id, f) = the_function(&renderer, function)?;
+            let root = renderer.call(id, f, options.call_depth);
+            Some(expression(&renderer, root, fragments, &mut out)?)
+        }
+        Goal::Hole { function, dialect } => {
+            Some(hole(function, *dialect, options, index, fragments, &mut out)?)
+        }
+    };
+    out.parts.extend(main);
+    whole(options, index, matches!(goal, Goal::Json { .. }), &mut out)?;
+    Ok(out)
+}
+
+fn json(
+    name: &str,
+    options: &Options,
+    index: &Index,
+    last: Option<&CompiledConstraint>,
+    out: &mut Assembled,
+) -> Result<Option<Part>, Error> {
+    let schemas = index.get(&Slot::Schema(name.into()));
+    let mut documents = Vec::new();
+    for (id, constraint) in schemas {
+        if let Body::Schema(s) = &constraint.body {
+            schema::check_schema(&s.document, &options.limits)?;
+            documents.push(s.document.clone());
+            out.enforced.insert(id);
+        }
+    }
+    if documents.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Infeasible,
+            format!("there is no schema of the name {name:?} to generate a document from"),
+        ));
+    }
+    let refinements = index.get(&Slot::Owner(name.into()));
+    for (id, constraint) in refinements {
+        match refine::as_schema(name, &constraint.body, &options.limits)? {
+            Ok(document) => {
+                documents.push(document);
+                out.enforced.insert(id);
+            }
+            Err(why) => {
+                out.reasons.insert(id, NotEnforced::Inexpressible(why));
+            }
+        }
+    }
+    let joined = Part::Schema(Arc::new(schema::join(documents.iter())));
+    // The same document keeps its allocation, so that an unchanged schema is cheap to compare.
+    Ok(last.and_then(|l| l.parts.iter().find(|p| **p == joined)).cloned().or(Some(joined)))
+}
+
+fn import(
+    scope: &str,
+    dialect: Dialect,
+    options: &Options,
+    index: &Index,
+    out: &mut Assembled,
+) -> Result<Part, Error> {
+    let mut allow: Option<BTreeSet<&String>> = None;
+    let mut deny = BTreeSet::new();
+    let constraints = index.get(&Slot::Imports(scope.into()));
+    for (id, constraint) in constraints {
+        out.enforced.insert(id);
+        match &constraint.body {
+            Body::Imports(i) if i.rule == Rule::Allow => {
+                allow = Some(match allow {
+                    Some(old) => old.into_iter().filter(|p| i.paths.contains(*p)).collect(),
+                    None => i.paths.iter().collect(),
+                });
+            }
+            Body::Imports(i) => deny.extend(&i.paths),
+            _ => {}
+        }
+    }
+    let separator = pattern::path_separator(dialect);
+    let below = |paths: &BTreeSet<&String>| {
+        let rest = pattern::any_path(dialect);
+        format!(
+            "{}(?:{}{rest})?",
+            any_of(paths.iter().map(|p| p.as_str())),
+            regex_syntax::escape(separator)
+        )
+    };
+    let mut path = match &allow {
+        Some(paths) if paths.is_empty() => None,
+        Some(paths) => Some(format!(
+            "{} & {}",
+            lark_regex(&below(paths)),
+            lark_regex(pattern::any_path(dialect))
+        )),
+        None => Some(lark_regex(pattern::any_path(dialect))),
+    };
+    let denied =
+        |p: &String| deny.iter().any(|d| p == *d || p.starts_with(&format!("{d}{separator}")));
+    if allow.as_ref().is_some_and(|paths| paths.iter().all(|p| denied(p))) {
+        path = None;
+    }
+    let path = match path {
+        Some(path) if deny.is_empty() => path,
+        Some(path) => format!("{path} & ~{}", lark_regex(&below(&deny))),
+        None if options.relax >= Relax::Imports => {
+            for id in std::mem::take(&mut out.enforced) {
+                out.reasons.insert(id, NotEnforced::Relaxed);
+            }
+            lark_regex(pattern::any_path(dialect))
+        }
+        None => {
+            return Err(Error::new(
+                ErrorKind::Infeasible,
+                format!("the import lists for {scope:?} leave nothing; allow a path or relax them"),
+            )
+            .with_constraints(out.enforced.iter().copied().collect()));
+        }
+    };
+    let start = match dialect {
+        Dialect::Rust => "start: \"use \" PATH \";\"",
+        Dialect::Python => "start: \"import \" PATH",
+        Dialect::TypeScript => "start: \"import \\\"\" PATH \"\\\";\"",
+    };
+    Ok(Part::Lark(format!("{start}\nPATH: {path}\n").into()))
+}
+
+fn hole(
+    function: &str,
+    dialect: Dialect,
+    options: &Options,
+    index: &Index,
+    fragments: &mut Fragments,
+    out: &mut Assembled,
+) -> Result<Part, Error> {
+    let finder = Renderer::new(index, options, dialect, None);
+    let (id, f) = the_function(&finder, function)?;
+    let holes = index.get(&Slot::Hole(function.into()));
+    let mut expects = &f.returns;
+    for (id, constraint) in holes {
+        if let Body::Hole(hole) = &constraint.body {
+            out.enforced.insert(id);
+            if hole.expects != Type::Unknown {
+                expects = &hole.expects;
+            }
+        }
+    }
+    let around = Around { id, function: f };
+    let renderer = Renderer::new(index, options, dialect, Some(around));
+    let root = RuleKey::new(expects.clone(), String::new(), options.call_depth);
+    let mut alternatives = vec![Alternative::default().rule(root)];
+    // A parameter that cannot be copied can still be moved once, as the whole value.
+    for p in f.parameters.iter().filter(|p| p.ty == *expects && dialect == Dialect::Rust) {
+        if matches!(p.ty, Type::Named(_) | Type::List(_) | Type::Map(_)) {
+            alternatives.push(Alternative::default().text(&p.name));
+        }
+    }
+    let signature: BTreeSet<ContentId> = out.enforced.iter().copied().chain([id]).collect();
+    let part = expression_of(&renderer, alternatives, fragments, out)?;
+    if out.relaxed {
+        out.reasons.extend(signature.into_iter().map(|id| (id, NotEnforced::Relaxed)));
+    } else {
+        out.enforced.extend(signature);
+    }
+    Ok(part)
+}
+
+fn the_function<'a>(
+    renderer: &Renderer<'a>,
+    name: &str,
+) -> Result<(ContentId, &'a Function), Error> {
+    let found = renderer.consult(Slot::Named(name.into())).find_map(|(id, c)| match &c.body {
+        Body::Function(f) => Some((id, f)),
+        _ => None,
+    });
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::Infeasible, format!("no function of the name {name:?} is known"))
+    })
+}
+
+fn expression(
+    renderer: &Renderer<'_>,
+    root: Alternative,
+    fragments: &mut Fragments,
+    out: &mut Assembled,
+) -> Result<Part, Error> {
+    expression_of(renderer, vec![root], fragments, out)
+}
+
+fn expression_of(
+    renderer: &Renderer<'_>,
+    roots: Vec<Alternative>,
+    fragments: &mut Fragments,
+    out: &mut Assembled,
+) -> Result<Part, Error> {
+    let rules = reach(renderer, &roots, fragments);
+    let ending = ending(&rules, fragments);
+    let ends = |a: &Alternative| a.needs.iter().all(|key| ending.contains(&key.id));
+    let roots: Vec<&Alternative> = roots.iter().filter(|a| ends(a)).collect();
+    if roots.is_empty() {
+        return relaxed(renderer, &rules, fragments, out);
+    }
+    let mut text = String::from("start: ");
+    line(&mut text, roots.iter().copied());
+    // Rules that only alternatives without an end refer to are left out.
+    let mut reached: RuleSet = RuleSet::default();
+    let mut open: Vec<&Alternative> = roots;
+    let mut inexpressible = BTreeMap::new();
+    let mut enforced: Vec<ContentId> = Vec::new();
+    while let Some(alternative) = open.pop() {
+        enforced.extend(&alternative.used);
+        for key in &alternative.needs {
+            let Some(fragment) = fragments.rules.get(&key.id) else { continue };
+            if reached.insert(key.id) {
+                enforced.extend(&fragment.used);
+                inexpressible.extend(fragment.inexpressible.iter().cloned());
+                open.extend(fragment.alternatives.iter().filter(|a| ends(a)));
+            }
+        }
+    }
+    out.enforced.extend(enforced);
+    let mut terminals = HashSet::new();
+    for name in rules.iter().filter(|id| reached.contains(id)) {
+        text.push_str(&name.to_string());
+        text.push_str(": ");
+        line(&mut text, fragments.rules[name].alternatives.iter().filter(|a| ends(a)));
+        for terminal in fragments.rules[name].terminals.iter().filter(|t| terminals.insert(*t)) {
+            text.push_str(terminal);
+        }
+    }
+    for (id, why) in inexpressible {
+        out.enforced.remove(&id);
+        out.reasons.insert(id, NotEnforced::Inexpressible(why));
+    }
+    Ok(Part::Lark(text.into()))
+}
+
+/// Brings the fragments of all rules up to date that `roots` reach; their names in that order.
+fn reach(renderer: &Renderer<'_>, roots: &[Alternative], fragments: &mut Fragments) -> Vec<RuleId> {
+    let mut order = Vec::new();
+    let mut seen = RuleSet::default();
+    let mut open: Vec<Arc<RuleKey>> =
+        roots.iter().rev().flat_map(|a| a.needs.iter().rev()).cloned().collect();
+    while let Some(key) = open.pop() {
+        if !seen.insert(key.id) {
+            continue;
+        }
+        let needs = fragments.bring(&key, renderer).alternatives.iter().flat_map(|a| &a.needs);
+        open.extend(needs.rev().cloned());
+        order.push(key.id);
+    }
+    order
+}
+
+/// The rules that derive a finite text, by iteration to a fixed point.
+fn ending(rules: &[RuleId], fragments: &Fragments) -> RuleSet {
+    let mut ending = RuleSet::default();
+    loop {
+        let before = ending.len();
+        for id in rules.iter().rev() {
+            let ends = |a: &Alternative| a.needs.iter().all(|key| ending.contains(&key.id));
+            if !ending.contains(id) && fragments.rules[id].alternatives.iter().any(ends) {
+                ending.insert(*id);
+            }
+        }
+        if ending.len() == before {
+            return ending;
+        }
+    }
+}
+
+/// Gives up types, then syntax, as far as the options allow.
+fn relaxed(
+    renderer: &Renderer<'_>,
+    rules: &[RuleId],
+    fragments: &mut Fragments,
+    out: &mut Assembled,
+) -> Result<Part, Error> {
+    let given_up: BTreeSet<ContentId> = rules
+        .iter()
+        .flat_map(|name| &fragments.rules[name].alternatives)
+        .flat_map(|a| &a.used)
+        .chain(&out.enforced)
+        .copied()
+        .collect();
+    let relax = renderer.options.relax;
+    if relax < Relax::Types {
+        return Err(Error::new(
+            ErrorKind::Infeasible,
+            "no expression of the type can be written: a type is unknown, has no value that ends, \
+             or constraints leave none of its values; define it or relax the types",
+        )
+        .with_constraints(given_up.into_iter().collect()));
+    }
+    out.relaxed = true;
+    out.enforced.clear();
+    out.reasons.extend(given_up.into_iter().map(|id| (id, NotEnforced::Relaxed)));
+    if relax == Relax::Syntax {
+        return Ok(Part::Lark(format!("start: {}\n", lark_regex("(?s:.*)")).into()));
+    }
+    let simple = [Type::Bool, Type::INTEGER, Type::Float, Type::Text, Type::Unit];
+    let mut roots: Vec<Alternative> = simple
+        .into_iter()
+        .map(|ty| Alternative::default().rule(RuleKey::new(ty, String::new(), 0)))
+        .collect();
+    let parameters = renderer.around.iter().flat_map(|a| &a.function.parameters);
+    roots.extend(parameters.map(|p| Alternative::default().text(&p.name)));
+    let rules = reach(renderer, &roots, fragments);
+    let mut text = String::from("start: ");
+    line(&mut text, roots.iter());
+    for name in &rules {
+        text.push_str(&name.to_string());
+        text.push_str(": ");
+        line(&mut text, fragments.rules[name].alternatives.iter());
+    }
+    Ok(Part::Lark(text.into()))
+}
+
+fn line<'a>(text: &mut String, alternatives: impl Iterator<Item = &'a Alternative>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for alternative in alternatives {
+        if !seen.contains(&alternative.text.as_str()) {
+            text.push_str(if seen.is_empty() { "" } else { "\n  | " });
+            text.push_str(&alternative.text);
+            seen.push(&alternative.text);
+        }
+    }
+    text.push('\n');
+}
+
+/// What holds for the whole output, whatever it is.
+fn whole(options: &Options, index: &Index, json: bool, out: &mut Assembled) -> Result<(), Error> {
+    let mut patterns = Vec::new();
+    let mut forbidden = BTreeSet::new();
+    let constraints = index.get(&Slot::Whole);
+    for (id, constraint) in constraints {
+        match &constraint.body {
+            Body::Pattern(p) => {
+                patterns.push(lark_regex(&pattern::whole_match(&p.regex, &options.limits)?));
+            }
+            Body::Forbidden(f) => {
+                for text in f.texts.iter().filter(|t| !t.is_empty()) {
+                    forbidden.insert(text.clone());
+                    if json {
+                        // In a JSON document the text stands escaped.
+                        let quoted = lark_text(text);
+                        forbidden.insert(quoted[1..quoted.len() - 1].to_owned());
+                    }
+                }
+            }
+            Body::Tokens(t) => out.tokens.add(t.rule, &t.ids),
+            Body::Limit(l) => {
+                let least = |a: Option<u32>, b: Option<u32>| a.into_iter().chain(b).min();
+                out.limit.max_tokens = least(out.limit.max_tokens, l.max_tokens);
+                out.limit.max_bytes = least(out.limit.max_bytes, l.max_bytes);
+            }
+            Body::Weights(w) => out.weights.extend(w.weights.iter().cloned()),
+            _ => {}
+        }
+        out.enforced.insert(id);
+    }
+    if patterns.is_empty() && forbidden.is_empty() {
+        if out.parts.is_empty() {
+            out.parts.push(Part::Lark(format!("start: {}\n", lark_regex("(?s:.*)")).into()));
+        }
+        return Ok(());
+    }
+    if !forbidden.is_empty() {
+        let texts = any_of(forbidden.iter().map(String::as_str));
+        patterns.push(format!("~{}", lark_regex(&format!("(?s:.*){texts}(?s:.*)"))));
+    }
+    out.parts.push(Part::Lark(format!("start: T\nT: {}\n", patterns.join(" & ")).into()));
+    Ok(())
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod assemble;
+mod compiled;
+mod compiler;
+mod conflict;
+mod engine;
+mod error;
+mod graph;
+mod index;
+mod options;
+mod refine;
+mod render;
+mod schema;
+
+pub use compiled::{CompiledConstraint, NotEnforced, Part, TokenRules};
+pub use compiler::{Compiler, compile};
+pub use conflict::{Clash, Conflict, Dropped, conflicts, conflicts_by_pairs, resolve};
+pub use engine::{ENGINE_VERSION, Engine, Matchers};
+pub use error::{Error, ErrorKind};
+pub use graph::{Cycle, Dependencies};
+pub use llguidance;
+pub use options::{Dialect, Goal, Limits, Options, Relax, UnsupportedKeywords};
+pub use schema::{SchemaSize, Unsupported, check_schema, parse_schema, unsupported};

@@ -1,0 +1,5 @@
+//! Constraints to grammar text: patterns, spellings, rules.
+
+pub(crate) mod pattern;
+pub(crate) mod rules;
+pub(crate) mod spelling;

@@ -1,0 +1,41 @@
+//! Dependencies: order and circles.
+
+use edgekit_constraint_compile::Dependencies;
+use edgekit_constraint_ir::*;
+
+use crate::support::*;
+
+#[test]
+fn what_is_needed_comes_first() {
+    let point = hard(record("Point", &[("x", Type::Float)]));
+    let line = hard(record("Line", &[("from", Type::named("Point"))]));
+    let limit = hard(range("Line.width", 0, 9));
+    let draw = hard(function("draw", &[("l", Type::named("Line"))], Type::Unit));
+    let all = [&draw, &limit, &line, &point];
+    let set: ConstraintSet = all.into_iter().cloned().collect();
+    let graph = Dependencies::of(&set);
+    assert_eq!(graph.needs(line.id()).collect::<Vec<_>>(), [point.id()]);
+    assert_eq!(graph.needs(limit.id()).collect::<Vec<_>>(), [line.id()]);
+    let order = graph.topological().unwrap();
+    let at = |c: &Constraint| order.iter().position(|id| *id == c.id()).unwrap();
+    assert!(at(&point) < at(&line) && at(&line) < at(&draw) && at(&line) < at(&limit));
+    assert_eq!(order.len(), 4);
+}
+
+#[test]
+fn a_circle_is_shown() {
+    let needs = |name: &str, other: &str| hard(record(name, &[("x", Type::named(other))]));
+    let (a, b, c) = (needs("A", "B"), needs("B", "C"), needs("C", "A"));
+    let outside = needs("D", "A");
+    let set: ConstraintSet = [&a, &b, &c, &outside].into_iter().cloned().collect();
+    let mut example = Dependencies::of(&set).topological().unwrap_err().example;
+    let graph = Dependencies::of(&set);
+    for (i, id) in example.iter().enumerate() {
+        let next = example[(i + 1) % example.len()];
+        assert!(graph.needs(*id).any(|n| n == next));
+    }
+    example.sort();
+    let mut circle = [a.id(), b.id(), c.id()];
+    circle.sort();
+    assert_eq!(example, circle);
+}

@@ -1,0 +1,10 @@
+//! The crate from outside: goals, conflicts, edits, schemas, hostile input.
+
+mod conflicts;
+mod dependencies;
+mod goals;
+mod hostile;
+mod incremental;
+mod maskbench;
+mod reports;
+mod support;

@@ -1,0 +1,130 @@
+//! Nothing is dropped in silence: whatever is not enforced is listed with its reason.
+
+use edgekit_constraint_compile::{
+    Dialect, ErrorKind, Goal, NotEnforced, Options, Part, Relax, UnsupportedKeywords, compile,
+    unsupported,
+};
+use edgekit_constraint_ir::*;
+use serde_json::json;
+
+use crate::support::*;
+
+/// Found elsewhere: "all satisfied" when nothing was enforced.
+#[test]
+fn every_constraint_is_accounted_for() {
+    let mut all = set([
+        record("A", &[("x", u8_type())]),
+        record("Unrelated", &[("x", Type::Float)]),
+        range("Unrelated.x", 0, 1),
+        Body::Limit(Limit { max_tokens: Some(9), max_bytes: None }),
+    ]);
+    all.insert(soft(range("A.x", 0, 9)));
+    all.insert(hard(pattern("A.x", "a+")));
+    let result = compiled(&all, &value(Type::named("A"), Dialect::Rust));
+    assert_eq!(result.enforced().len() + result.not_enforced().len(), all.len());
+    let reasons: Vec<&NotEnforced> = result.not_enforced().values().collect();
+    let count = |f: &dyn Fn(&NotEnforced) -> bool| reasons.iter().filter(|r| f(r)).count();
+    assert_eq!(count(&|r| matches!(r, NotEnforced::NotConcerned)), 2);
+    assert_eq!(count(&|r| matches!(r, NotEnforced::SoftWithoutTokens)), 1);
+    assert_eq!(count(&|r| matches!(r, NotEnforced::Inexpressible(_))), 1);
+}
+
+/// Found elsewhere: masks, rules and schema dropped on the way to the engine.
+#[test]
+fn everything_reaches_the_engine() {
+    let weights =
+        Weights { weights: vec![Weight { text: "yes".into(), bias: Real::new(1.5).unwrap() }] };
+    let mut all = set([
+        schema("s", json!({"type": "integer"})),
+        forbid("13"),
+        Body::Tokens(Tokens { rule: Rule::Deny, ids: [7].into() }),
+        Body::Tokens(Tokens { rule: Rule::Allow, ids: [1, 2, 3].into() }),
+        Body::Tokens(Tokens { rule: Rule::Allow, ids: [2, 3, 4].into() }),
+        Body::Limit(Limit { max_tokens: Some(9), max_bytes: None }),
+        Body::Limit(Limit { max_tokens: Some(5), max_bytes: Some(10) }),
+    ]);
+    all.insert(soft(Body::Weights(weights)));
+    let result = compiled(&all, &Goal::Json { schema: "s".into() });
+    assert_eq!(result.parts().len(), 2);
+    assert!(matches!(&result.parts()[0], Part::Schema(s) if **s == json!({"type": "integer"})));
+    assert_eq!(result.tokens().allow, Some([2, 3].into()));
+    assert_eq!(result.tokens().deny, [7].into());
+    assert_eq!(result.limit(), Limit { max_tokens: Some(5), max_bytes: Some(10) });
+    assert_eq!(result.weights().len(), 1);
+    assert!(result.not_enforced().is_empty());
+    check(&result, &["12", "131".split_at(2).1], &["13", "1134"]);
+}
+
+/// Imports, then types, then syntax; and always reported.
+#[test]
+fn relaxation_goes_in_order_and_is_reported() {
+    let compile_with = |set: &ConstraintSet, goal: &Goal, relax| {
+        compile(set, goal, &Options { relax, ..Options::default() })
+    };
+    let nothing = set([imports(Rule::Allow, &[])]);
+    let import = Goal::Import { scope: "m".into(), dialect: Dialect::Rust };
+    let kind = |set: &ConstraintSet, goal: &Goal, relax| {
+        compile_with(set, goal, relax).map(|_| ()).map_err(|e| e.kind())
+    };
+    assert_eq!(kind(&nothing, &import, Relax::Nothing), Err(ErrorKind::Infeasible));
+    let relaxed = compile_with(&nothing, &import, Relax::Imports).unwrap();
+    assert!(relaxed.enforced().is_empty());
+    assert!(relaxed.not_enforced().values().all(|r| *r == NotEnforced::Relaxed));
+    check(&relaxed, &["use std::fs;"], &["use ;"]);
+
+    let unknown = set([function("f", &[("n", Type::named("Mystery"))], Type::named("Mystery2"))]);
+    let hole = Goal::Hole { function: "f".into(), dialect: Dialect::Rust };
+    assert_eq!(kind(&unknown, &hole, Relax::Imports), Err(ErrorKind::Infeasible));
+    let types = compile_with(&unknown, &hole, Relax::Types).unwrap();
+    check(&types, &["n", "12", "true"], &["fn", "{"]);
+    let syntax = compile_with(&unknown, &hole, Relax::Syntax).unwrap();
+    check(&syntax, &["fn", "{"], &[]);
+    for relaxed in [types, syntax] {
+        assert!(relaxed.enforced().is_empty());
+    }
+}
+
+#[test]
+fn unsupported_keywords_are_listed_by_pointer() {
+    let document = json!({
+        "type": "object",
+        "properties": {
+            "a/b": {"type": "string", "format": "colour", "not": {"const": "x"}},
+            "n": {"type": "integer", "format": "int32"},
+            "not": {"type": "array", "uniqueItems": true, "items": {"if": true}},
+        },
+        "enum_like": {"not": {}},
+    });
+    let listed: Vec<(String, String)> =
+        unsupported(&document).into_iter().map(|u| (u.pointer, u.keyword)).collect();
+    let expected = [
+        ("/properties/a~1b", "format: colour"),
+        ("/properties/a~1b", "not"),
+        ("/properties/not", "uniqueItems"),
+        ("/properties/not/items", "if"),
+    ];
+    assert_eq!(listed, expected.map(|(p, k)| (p.to_owned(), k.to_owned())));
+
+    let Err(error) = ENGINE.schema(&document, &Options::default()) else { panic!("refused") };
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(error.unsupported().len(), 4);
+    let report = Options { unsupported: UnsupportedKeywords::Report, ..Options::default() };
+    let matchers = ENGINE.schema(&document, &report).unwrap();
+    assert_eq!(matchers.not_enforced, error.unsupported());
+    assert!(accepts(&matchers.parts[0], br#"{"n":1}"#));
+    assert!(!accepts(&matchers.parts[0], br#"{"n":"1"}"#));
+}
+
+#[test]
+fn one_of_becomes_any_of_only_when_reported() {
+    let document = json!({"oneOf": [{"type": "number"}, {"multipleOf": 2, "type": "number"}]});
+    let Err(error) = ENGINE.schema(&document, &Options::default()) else { panic!("refused") };
+    assert_eq!(error.unsupported()[0].keyword, "oneOf");
+    let report = Options { unsupported: UnsupportedKeywords::Report, ..Options::default() };
+    let matchers = ENGINE.schema(&document, &report).unwrap();
+    assert_eq!(matchers.not_enforced.len(), 1);
+    assert!(accepts(&matchers.parts[0], b"4"));
+    // Where the alternatives exclude each other it is enforced without a word.
+    let disjoint = json!({"oneOf": [{"type": "null"}, {"type": "boolean"}]});
+    assert!(ENGINE.schema(&disjoint, &report).unwrap().not_enforced.is_empty());
+}

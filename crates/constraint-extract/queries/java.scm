@@ -1,0 +1,25 @@
+; Items.
+(class_declaration) @struct
+(record_declaration) @struct
+(enum_declaration) @enum
+(enum_constant) @variant
+(method_declaration) @function.method
+(method_declaration parameters: (formal_parameters (formal_parameter) @parameter))
+(record_declaration parameters: (formal_parameters (formal_parameter) @field))
+(class_body (field_declaration) @field)
+(import_declaration (_) @import)
+(assert_statement . (_) @assert)
+(throws (_) @raise)
+(line_comment) @comment
+
+; What they are called and made of.
+(class_declaration name: (_) @name)
+(record_declaration name: (_) @name)
+(enum_declaration name: (_) @name)
+(enum_constant name: (_) @name)
+(method_declaration name: (_) @name)
+(method_declaration type: (_) @returns)
+(formal_parameter name: (_) @name)
+(formal_parameter type: (_) @type)
+(field_declaration declarator: (variable_declarator name: (_) @name))
+(field_declaration type: (_) @type)

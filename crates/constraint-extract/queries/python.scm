@@ -1,0 +1,35 @@
+; Items.
+(class_definition) @struct
+(class_definition superclasses: (argument_list (_) @enum.base (#any-of? @enum.base "Enum" "enum.Enum" "StrEnum" "IntEnum")))
+(function_definition) @function
+(function_definition parameters: (parameters (identifier) @parameter.bare))
+(function_definition parameters: (parameters (typed_parameter) @parameter))
+(function_definition parameters: (parameters (default_parameter) @parameter))
+(function_definition parameters: (parameters (typed_default_parameter) @parameter))
+(class_definition body: (block (expression_statement (assignment left: (identifier)) @field)))
+(import_statement name: (dotted_name) @import)
+(import_statement name: (aliased_import name: (_) @import))
+(import_from_statement module_name: (_) @import)
+(module (expression_statement (assignment left: (identifier) right: (_)) @alias))
+(assert_statement . (_) @assert)
+(raise_statement . (call function: (_) @raise))
+(raise_statement . (identifier) @raise)
+(function_definition body: (block . (expression_statement (ellipsis)) @hole .))
+(function_definition body: (block . (pass_statement) @hole .))
+(comment) @comment
+
+; What they are called and made of.
+(class_definition name: (_) @name)
+(function_definition name: (_) @name)
+(function_definition return_type: (_) @returns)
+(typed_parameter . (identifier) @name)
+(typed_parameter type: (_) @type)
+(default_parameter name: (identifier) @name)
+(default_parameter value: (_) @optional)
+(typed_default_parameter name: (_) @name)
+(typed_default_parameter type: (_) @type)
+(typed_default_parameter value: (_) @optional)
+(class_definition body: (block (expression_statement (assignment left: (identifier) @name))))
+(class_definition body: (block (expression_statement (assignment type: (_) @type))))
+(class_definition body: (block (expression_statement (assignment right: (_) @value))))
+(module (expression_statement (assignment left: (identifier) @name right: (subscript) @type)))

@@ -1,0 +1,216 @@
+//! Languages: a grammar and a query file each. What differs beyond that is in the query files.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use tree_sitter::Query;
+
+/// A language whose grammar was compiled in, by feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Language {
+    /// Rust.
+    #[cfg(feature = "rust")]
+    Rust,
+    /// Python.
+    #[cfg(feature = "python")]
+    Python,
+    /// TypeScript.
+    #[cfg(feature = "typescript")]
+    TypeScript,
+    /// JavaScript.
+    #[cfg(feature = "javascript")]
+    JavaScript,
+    /// Go.
+    #[cfg(feature = "go")]
+    Go,
+    /// Java.
+    #[cfg(feature = "java")]
+    Java,
+    /// C.
+    #[cfg(feature = "c")]
+    C,
+    /// C++.
+    #[cfg(feature = "cpp")]
+    Cpp,
+    /// Zig.
+    #[cfg(feature = "zig")]
+    Zig,
+}
+
+impl Language {
+    /// All languages that were compiled in.
+    pub const ALL: &[Language] = &[
+        #[cfg(feature = "rust")]
+        Language::Rust,
+        #[cfg(feature = "python")]
+        Language::Python,
+        #[cfg(feature = "typescript")]
+        Language::TypeScript,
+        #[cfg(feature = "javascript")]
+        Language::JavaScript,
+        #[cfg(feature = "go")]
+        Language::Go,
+        #[cfg(feature = "java")]
+        Language::Java,
+        #[cfg(feature = "c")]
+        Language::C,
+        #[cfg(feature = "cpp")]
+        Language::Cpp,
+        #[cfg(feature = "zig")]
+        Language::Zig,
+    ];
+
+    /// The language of a file, by its extension.
+    pub fn of_path(path: impl AsRef<Path>) -> Option<Language> {
+        let extension = path.as_ref().extension()?.to_str()?;
+        Self::ALL.iter().copied().find(|language| language.extensions().contains(&extension))
+    }
+
+    fn extensions(self) -> &'static [&'static str] {
+        match self {
+            #[cfg(feature = "rust")]
+            Language::Rust => &["rs"],
+            #[cfg(feature = "python")]
+            Language::Python => &["py", "pyi"],
+            #[cfg(feature = "typescript")]
+            Language::TypeScript => &["ts", "mts", "cts"],
+            #[cfg(feature = "javascript")]
+            Language::JavaScript => &["js", "mjs", "cjs"],
+            #[cfg(feature = "go")]
+            Language::Go => &["go"],
+            #[cfg(feature = "java")]
+            Language::Java => &["java"],
+            #[cfg(feature = "c")]
+            Language::C => &["c", "h"],
+            #[cfg(feature = "cpp")]
+            Language::Cpp => &["cpp", "cc", "cxx", "hpp", "hh"],
+            #[cfg(feature = "zig")]
+            Language::Zig => &["zig"],
+        }
+    }
+
+    pub(crate) fn grammar(self) -> tree_sitter::Language {
+        match self {
+            #[cfg(feature = "rust")]
+            Language::Rust => tree_sitter_rust::LANGUAGE.into(),
+            #[cfg(feature = "python")]
+            Language::Python => tree_sitter_python::LANGUAGE.into(),
+            #[cfg(feature = "typescript")]
+            Language::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
+            #[cfg(feature = "javascript")]
+            Language::JavaScript => tree_sitter_javascript::LANGUAGE.into(),
+            #[cfg(feature = "go")]
+            Language::Go => tree_sitter_go::LANGUAGE.into(),
+            #[cfg(feature = "java")]
+            Language::Java => tree_sitter_java::LANGUAGE.into(),
+            #[cfg(feature = "c")]
+            Language::C => tree_sitter_c::LANGUAGE.into(),
+            #[cfg(feature = "cpp")]
+            Language::Cpp => tree_sitter_cpp::LANGUAGE.into(),
+            #[cfg(feature = "zig")]
+            Language::Zig => tree_sitter_zig::LANGUAGE.into(),
+        }
+    }
+
+    fn query_source(self) -> &'static str {
+        match self {
+            #[cfg(feature = "rust")]
+            Language::Rust => include_str!("../queries/rust.scm"),
+            #[cfg(feature = "python")]
+            Language::Python => include_str!("../queries/python.scm"),
+            #[cfg(feature = "typescript")]
+            Language::TypeScript => include_str!("../queries/typescript.scm"),
+            #[cfg(feature = "javascript")]
+            Language::JavaScript => include_str!("../queries/javascript.scm"),
+            #[cfg(feature = "go")]
+            Language::Go => include_str!("../queries/go.scm"),
+            #[cfg(feature = "java")]
+            Language::Java => include_str!("../queries/java.scm"),
+            #[cfg(feature = "c")]
+            Language::C => include_str!("../queries/c.scm"),
+            #[cfg(feature = "cpp")]
+            Language::Cpp => {
+                concat!(include_str!("../queries/c.scm"), include_str!("../queries/cpp.scm"))
+            }
+            #[cfg(feature = "zig")]
+            Language::Zig => include_str!("../queries/zig.scm"),
+        }
+    }
+
+    /// What separates the parts of a qualified name.
+    pub(crate) fn path_separator(self) -> &'static str {
+        match self {
+            #[cfg(feature = "rust")]
+            Language::Rust => "::",
+            #[cfg(feature = "cpp")]
+            Language::Cpp => "::",
+            #[allow(unreachable_patterns, reason = "with few features nothing else is left")]
+            _ => ".",
+        }
+    }
+
+    /// The compiled query. Compiled at the first use of the process.
+    pub(crate) fn query(self) -> &'static Query {
+        static QUERIES: [OnceLock<Query>; 9] = [const { OnceLock::new() }; 9];
+        QUERIES[self as usize].get_or_init(|| {
+            // The query files are part of the crate and every one is compiled by its tests.
+            Query::new(&self.grammar(), self.query_source())
+                .unwrap_or_else(|e| unreachable!("the query for {self:?} is wrong: {e}"))
+        })
+    }
+
+    /// A type in parentheses is a tuple of one (with its comma), not a group.
+    pub(crate) fn has_one_tuples(self) -> bool {
+        self.is("rs") || self.is("py")
+    }
+
+    /// `[T]` is a list, and `<` opens arguments.
+    pub(crate) fn has_array_types(self) -> bool {
+        self.is("rs")
+    }
+
+    /// `T*` is a pointer.
+    pub(crate) fn has_pointer_suffix(self) -> bool {
+        self.is("c") || self.is("cpp")
+    }
+
+    /// `char` is a Unicode scalar value.
+    pub(crate) fn has_unicode_chars(self) -> bool {
+        self.is("rs")
+    }
+
+    /// `byte` has no sign.
+    pub(crate) fn has_unsigned_bytes(self) -> bool {
+        self.is("go")
+    }
+
+    /// `int` has no limit.
+    pub(crate) fn has_big_integers(self) -> bool {
+        self.is("py")
+    }
+
+    /// `int` has 64 bits.
+    pub(crate) fn has_64_bit_int(self) -> bool {
+        self.is("go")
+    }
+
+    /// A function that says nothing returns nothing.
+    pub(crate) fn returns_unit_by_default(self) -> bool {
+        self.is("rs") || self.is("go")
+    }
+
+    /// Items say whether they are public.
+    pub(crate) fn says_what_is_public(self) -> bool {
+        self.is("rs") || self.is("ts")
+    }
+
+    /// Methods name their receiver as the first parameter.
+    pub(crate) fn has_explicit_self(self) -> bool {
+        self.is("py")
+    }
+
+    fn is(self, extension: &str) -> bool {
+        self.extensions().contains(&extension)
+    }
+}

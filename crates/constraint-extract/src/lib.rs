@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod document;
+mod error;
+mod extractor;
+mod items;
+mod language;
+mod ranges;
+mod schemas;
+mod types;
+
+pub use document::Document;
+pub use error::{Error, ErrorKind};
+pub use extractor::{Diagnostic, Extraction, Extractor, SourceFile};
+pub use language::Language;
+pub use schemas::{from_json_schema, from_openapi};

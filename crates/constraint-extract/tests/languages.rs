@@ -1,0 +1,362 @@
+//! What each language yields.
+
+use edgekit_constraint_extract::Language;
+use edgekit_constraint_ir::*;
+
+use crate::support::*;
+
+const REQUIRED: Presence = Presence::Required;
+const OPTIONAL: Presence = Presence::Optional;
+
+fn at_least(n: i64) -> Bound {
+    Bound::Inclusive(Number::Integer(n))
+}
+
+#[cfg(feature = "rust")]
+const RUST: &str = r#"
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+// fn commented_out(x: u8) {}
+const TEXT: &str = "fn in_a_string(x: u8) {}";
+
+/// A point.
+#[derive(Clone)]
+pub struct Point { pub x: u8, y: Option<String> }
+struct Pair(u8, bool);
+struct Marker;
+enum Shape { Dot, Line { from: Point, to: Point }, Pair(u8, u8), Seven = 7 }
+
+impl Point {
+    pub fn new(x: u8) -> Self { todo!() }
+    fn length(&self, scale: f64) -> f64 { assert!(scale > 0 && scale <= 10); scale }
+}
+
+mod inner {
+    pub fn helper() {
+        fn local() {}
+        let n: u16 = todo!();
+        let m = todo!();
+    }
+    unsafe fn danger() {}
+}
+
+async fn load(name: &str) -> Result<Vec<u8>, LoadError> { unimplemented!() }
+
+#[cfg(test)]
+mod tests {
+    fn only_for_tests() {}
+}
+"#;
+
+#[cfg(feature = "rust")]
+#[test]
+fn rust() {
+    let found = bodies(Language::Rust, RUST);
+    let new = function(&found, "Point::new");
+    assert_eq!(
+        (parameters(&new), &new.receiver),
+        (vec![("x", Type::integer(0, 255), REQUIRED)], &None)
+    );
+    assert_eq!(new.returns, Type::named("Self"));
+    assert!(function(&found, "Point::length").receiver.is_some());
+    assert_eq!(function(&found, "inner::helper").returns, Type::Unit);
+    let load = function(&found, "load");
+    assert!(matches!(&load.returns, Type::Named(n) if n.name == "Future"));
+    assert_eq!(load.parameters[0].ty, Type::Reference(Box::new(Type::Text)));
+
+    let names: Vec<&str> = found.iter().filter_map(Body::defines).collect();
+    for absent in
+        ["commented_out", "in_a_string", "local", "inner::danger", "tests::only_for_tests"]
+    {
+        assert!(!names.contains(&absent), "{absent}");
+    }
+
+    let point = record(&found, "Point");
+    assert_eq!(point.shape, Shape::Named);
+    assert_eq!(point.fields[1].ty, Type::Optional(Box::new(Type::Text)));
+    assert_eq!(record(&found, "Pair").shape, Shape::Positional);
+    assert_eq!(record(&found, "Marker").shape, Shape::Unit);
+    let shapes: Vec<(String, Shape, usize)> = choice(&found, "Shape")
+        .variants
+        .into_iter()
+        .map(|v| (v.name, v.shape, v.fields.len()))
+        .collect();
+    let expected = [
+        ("Dot", Shape::Unit, 0),
+        ("Line", Shape::Named, 2),
+        ("Pair", Shape::Positional, 2),
+        ("Seven", Shape::Unit, 0),
+    ];
+    assert_eq!(shapes, expected.map(|(n, s, f)| (n.to_owned(), s, f)));
+
+    assert_eq!(imports(&found), ["std::collections::{BTreeMap,HashMap}", "std::fmt"]);
+    let unsigned = Type::integer(0, 65_535);
+    let result = load_result();
+    assert_eq!(
+        holes(&found),
+        [
+            ("Point::new".into(), Type::named("Self")),
+            ("inner::helper".into(), unsigned),
+            ("inner::helper".into(), Type::named("_")),
+            ("load".into(), result),
+        ]
+    );
+    let scale = "Point::length.scale".to_owned();
+    let exclusive = Bound::Exclusive(Number::Integer(0));
+    assert_eq!(
+        ranges(&found),
+        [(scale.clone(), exclusive, Bound::Open), (scale, Bound::Open, at_least(10))]
+    );
+    let public: Vec<&str> = found
+        .iter()
+        .filter_map(|b| match b {
+            Body::Visibility(v) if v.visibility == Visibility::Public => Some(v.item.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(public, ["Point", "Point::new", "inner::helper"]);
+}
+
+#[cfg(feature = "rust")]
+fn load_result() -> Type {
+    let bytes = Type::List(Box::new(Type::integer(0, 255)));
+    Type::Named(NamedType {
+        name: "Result".into(),
+        arguments: vec![bytes, Type::named("LoadError")],
+    })
+}
+
+#[cfg(feature = "rust")]
+#[test]
+fn origins_are_exact() {
+    let found = extract(Language::Rust, RUST);
+    let pair = found.constraints.iter().find(|c| c.body.subject() == Some("Pair")).unwrap();
+    let line = RUST.lines().nth(pair.origin.line as usize - 1).unwrap();
+    assert!(line.starts_with("struct Pair"), "{line}");
+    assert_eq!((pair.origin.file.as_str(), pair.origin.column), ("src/a.x", 1));
+    assert_eq!(pair.source, Source::Ast);
+}
+
+#[cfg(feature = "python")]
+#[test]
+fn python() {
+    let found = bodies(
+        Language::Python,
+        r#"
+import os.path
+from typing import Literal
+Mode = Literal["fast", "safe"]
+
+# def commented_out(): pass
+"""def in_a_string(): pass"""
+
+class Colour(Enum):
+    RED = 1
+    GREEN = 2
+
+class Config:
+    port: int
+    host: str = "localhost"
+
+    def url(self, path: str) -> str:
+        ...
+
+def connect(config: Config, retries: int = 3, verbose=False) -> str | None:
+    assert 1 <= retries < 10
+    raise ValueError("no")
+
+def empty():
+    pass
+"#,
+    );
+    let connect = function(&found, "connect");
+    assert_eq!(
+        parameters(&connect),
+        [
+            ("config", Type::named("Config"), REQUIRED),
+            ("retries", Type::INTEGER, OPTIONAL),
+            ("verbose", Type::Unknown, OPTIONAL),
+        ]
+    );
+    assert_eq!(connect.returns, Type::Optional(Box::new(Type::Text)));
+    let url = function(&found, "Config.url");
+    assert_eq!((url.receiver.is_some(), url.parameters.len()), (true, 1));
+    let fields: Vec<_> =
+        record(&found, "Config").fields.into_iter().map(|f| (f.name, f.presence)).collect();
+    assert_eq!(fields, [("port".to_owned(), REQUIRED), ("host".to_owned(), OPTIONAL)]);
+    let values: Vec<_> = choice(&found, "Colour").variants.into_iter().map(|v| v.value).collect();
+    assert_eq!(values, [Some(Literal::Integer(1)), Some(Literal::Integer(2))]);
+    assert!(
+        found
+            .iter()
+            .any(|b| matches!(b, Body::Literals(l) if l.target == "Mode" && l.values.len() == 2))
+    );
+    assert_eq!(imports(&found), ["os.path", "typing"]);
+    assert_eq!(holes(&found), [("Config.url".into(), Type::Text), ("empty".into(), Type::Unknown)]);
+    let retries = "connect.retries".to_owned();
+    assert_eq!(
+        ranges(&found),
+        [
+            (retries.clone(), at_least(1), Bound::Open),
+            (retries, Bound::Open, Bound::Exclusive(Number::Integer(10))),
+        ]
+    );
+    assert!(found.iter().any(|b| matches!(b, Body::ErrorType(e)
+        if e.function == "connect" && e.error == Type::named("ValueError"))));
+    let names: Vec<&str> = found.iter().filter_map(Body::defines).collect();
+    assert!(!names.contains(&"commented_out") && !names.contains(&"in_a_string"));
+}
+
+#[cfg(feature = "typescript")]
+#[test]
+fn typescript() {
+    let found = bodies(
+        Language::TypeScript,
+        r#"
+import { x } from "./x";
+// function commentedOut() {}
+type Mode = "fast" | "safe";
+enum Colour { Red, Green = "g" }
+export interface Options { mode: Mode; retries?: number; tags: string[] }
+class Client { url: string; send(body: string): Promise<void> { throw new SendError("x"); } }
+export function connect(url: string, options?: Options, on: (n: number) => void = f): boolean {
+    console.assert(url > 3);
+    throw new Error("not implemented");
+}
+"#,
+    );
+    let connect = function(&found, "connect");
+    assert_eq!(connect.parameters.len(), 3, "a callback's parameters are not the function's");
+    assert_eq!(
+        parameters(&connect)[..2],
+        [("url", Type::Text, REQUIRED), ("options", Type::named("Options"), OPTIONAL)]
+    );
+    assert_eq!(connect.returns, Type::Bool);
+    assert!(function(&found, "Client.send").receiver.is_some());
+    let options = record(&found, "Options");
+    let presence: Vec<Presence> = options.fields.iter().map(|f| f.presence).collect();
+    assert_eq!(presence, [REQUIRED, OPTIONAL, REQUIRED]);
+    assert_eq!(options.fields[2].ty, Type::List(Box::new(Type::Text)));
+    let variants: Vec<_> =
+        choice(&found, "Colour").variants.into_iter().map(|v| (v.name, v.value)).collect();
+    let green = Some(Literal::Text("g".into()));
+    assert_eq!(variants, [("Red".to_owned(), None), ("Green".to_owned(), green)]);
+    assert!(
+        found
+            .iter()
+            .any(|b| matches!(b, Body::Literals(l) if l.target == "Mode" && l.values.len() == 2))
+    );
+    assert_eq!(imports(&found), ["./x"]);
+    assert_eq!(holes(&found).len(), 1);
+    assert_eq!(ranges(&found).len(), 1);
+    assert!(found.iter().any(|b| matches!(b, Body::ErrorType(e) if e.function == "Client.send")));
+}
+
+#[cfg(feature = "javascript")]
+#[test]
+fn javascript() {
+    let found = bodies(
+        Language::JavaScript,
+        "import a from \"./a\";\nfunction f(x, y = 2) { console.assert(x >= 1); }\nclass C { m() {} }",
+    );
+    assert_eq!(
+        parameters(&function(&found, "f")),
+        [("x", Type::Unknown, REQUIRED), ("y", Type::Unknown, OPTIONAL)]
+    );
+    assert!(function(&found, "C.m").receiver.is_some());
+    assert_eq!((imports(&found), ranges(&found).len()), (vec!["./a".to_owned()], 1));
+}
+
+#[cfg(feature = "go")]
+#[test]
+fn go() {
+    let found = bodies(
+        Language::Go,
+        "package a\nimport \"fmt\"\ntype P struct { X uint8; Name string }\nfunc (p P) M(n int) bool { return true }\nfunc F(s string) { }",
+    );
+    assert_eq!(record(&found, "P").fields[0].ty, Type::integer(0, 255));
+    let m = function(&found, "M");
+    assert_eq!((m.receiver.is_some(), m.returns.clone()), (true, Type::Bool));
+    assert_eq!(
+        parameters(&m),
+        [("n", Type::integer(i128::from(i64::MIN), i128::from(i64::MAX)), REQUIRED)]
+    );
+    assert_eq!(function(&found, "F").returns, Type::Unit);
+    assert_eq!(imports(&found), ["fmt"]);
+}
+
+#[cfg(feature = "java")]
+#[test]
+fn java() {
+    let found = bodies(
+        Language::Java,
+        "import java.util.List;\nenum E { A, B }\nclass C { int n; boolean f(String s, long t) throws IOException { assert t > 0; return true; } }",
+    );
+    let f = function(&found, "C.f");
+    assert_eq!((f.parameters.len(), f.returns.clone()), (2, Type::Bool));
+    assert_eq!(record(&found, "C").fields.len(), 1);
+    assert_eq!(choice(&found, "E").variants.len(), 2);
+    assert_eq!(imports(&found), ["java.util.List"]);
+    assert_eq!(ranges(&found)[0].0, "C.f.t");
+    assert!(
+        found
+            .iter()
+            .any(|b| matches!(b, Body::ErrorType(e) if e.error == Type::named("IOException")))
+    );
+}
+
+#[cfg(feature = "c")]
+#[test]
+fn c() {
+    let found = bodies(
+        Language::C,
+        "#include <stdio.h>\nstruct P { int x; };\nenum E { A, B = 4 };\nint f(int n) { assert(n >= 2); return n; }\n/* int g(void) {} */",
+    );
+    let int = Type::integer(i128::from(i32::MIN), i128::from(i32::MAX));
+    let f = function(&found, "f");
+    assert_eq!((parameters(&f), f.returns.clone()), (vec![("n", int.clone(), REQUIRED)], int));
+    assert_eq!(record(&found, "P").fields.len(), 1);
+    assert_eq!(choice(&found, "E").variants[1].value, Some(Literal::Integer(4)));
+    assert_eq!(imports(&found), ["stdio.h"]);
+    assert_eq!(ranges(&found), [("f.n".to_owned(), at_least(2), Bound::Open)]);
+}
+
+#[cfg(feature = "cpp")]
+#[test]
+fn cpp() {
+    let found = bodies(
+        Language::Cpp,
+        "namespace n { class K { int x; }; bool f(double d) { throw Bad(); } }",
+    );
+    let f = function(&found, "n::f");
+    assert_eq!(
+        (parameters(&f), f.returns.clone()),
+        (vec![("d", Type::Float, REQUIRED)], Type::Bool)
+    );
+    assert_eq!(record(&found, "n::K").fields.len(), 1);
+    assert!(found.iter().any(|b| matches!(b, Body::ErrorType(e) if e.error == Type::named("Bad"))));
+}
+
+#[cfg(feature = "zig")]
+#[test]
+fn zig() {
+    let found = bodies(
+        Language::Zig,
+        "const P = struct { x: u8, y: bool };\nfn f(n: u16) bool { return true; }\n// fn g() void {}",
+    );
+    let f = function(&found, "f");
+    assert_eq!(
+        (parameters(&f), f.returns.clone()),
+        (vec![("n", Type::integer(0, 65_535), REQUIRED)], Type::Bool)
+    );
+    assert_eq!(record(&found, "P").fields[0].ty, Type::integer(0, 255));
+}
+
+#[test]
+fn paths_have_languages() {
+    #[cfg(feature = "rust")]
+    assert_eq!(Language::of_path("a/b.rs"), Some(Language::Rust));
+    assert_eq!(Language::of_path("a/b.unknown"), None);
+    assert_eq!(Language::of_path("rs"), None);
+}

@@ -1,0 +1,7 @@
+//! The crate from outside: languages, edits, faults, schemas.
+
+mod edits;
+mod faults;
+mod languages;
+mod schemas;
+mod support;

@@ -1,0 +1,5 @@
+//! The crate from outside: encodings, ids and sets.
+
+mod codec;
+mod ids;
+mod values;
