@@ -33,7 +33,7 @@ fn stages_compose_in_order() {
 
 #[test]
 fn stages_may_borrow_and_keep_state() {
-    let weights = vec![3, 4, 5];
+    let weights = [3, 4, 5];
     let mut sum = 0;
     let sums = Pipeline::source(0..6)
         .stage_n(2, |i| weights[i % 3])

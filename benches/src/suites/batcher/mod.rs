@@ -1,9 +1,9 @@
 //! Batching: items per second, latency from idle, a promised delay kept, Poisson load, adaptation.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use edgekit_batcher::{AdaptiveBatcher, Batcher, Config, Level, Objective};
 use tokio::runtime::Runtime;
@@ -68,19 +68,16 @@ fn right_answers(suite: &mut Suite) {
 fn contend<C: Contender>(suite: &mut Suite) {
     let name = C::NAME;
     suite.measure(format!("batcher/throughput/{name}"), Unit::PerSecond, || {
-        let best = (0..5).map(|_| {
-            let runtime = runtime();
-            let contender = runtime.block_on(async { C::new(Work::Nothing, Duration::ZERO) });
-            let rate = closed_loop(&runtime, &contender, CALLERS, 3_000);
-            runtime.shutdown_background();
-            rate
-        });
-        best.fold(0.0, f64::max)
+        let runtime = runtime();
+        let contender = runtime.block_on(async { C::new(Work::Nothing, Duration::ZERO) });
+        let rate = closed_loop(&runtime, &contender, CALLERS, 1_500);
+        runtime.shutdown_background();
+        rate
     });
     percentiles(suite, &format!("batcher/idle/{name}"), || {
         let runtime = runtime();
         let contender = runtime.block_on(async { C::new(Work::Nothing, Duration::ZERO) });
-        let latencies = idle(&runtime, contender, 20_000);
+        let latencies = idle(&runtime, contender, 3_000);
         runtime.shutdown_background();
         latencies
     });
@@ -88,38 +85,34 @@ fn contend<C: Contender>(suite: &mut Suite) {
         percentiles(suite, &format!("batcher/poisson/{name}"), || {
             let runtime = runtime();
             let contender = runtime.block_on(async { C::new(Work::Model, Duration::ZERO) });
-            let latencies = poisson(&runtime, contender, OFFERED, Duration::from_millis(1500));
+            let latencies = poisson(&runtime, contender, OFFERED, Duration::from_millis(700));
             runtime.shutdown_background();
             latencies
         });
     }
 }
 
-/// Declares `id/p50`, `id/p99` and `id/refused` of the same runs.
+/// Declares `id/p50`, `id/p99` and `id/refused`, each run's numbers under all three.
 fn percentiles(suite: &mut Suite, id: &str, run: impl Fn() -> Latencies + 'static) {
     let run = Rc::new(run);
-    let kept: Rc<RefCell<HashMap<&str, f64>>> = Rc::default();
-    let facts: [(&'static str, Unit); 3] =
-        [("p50", Unit::Nanos), ("p99", Unit::Nanos), ("refused", Unit::Count)];
-    for (fact, unit) in facts {
+    let kept: Rc<RefCell<[VecDeque<f64>; 3]>> = Rc::default();
+    let facts = [("p50", Unit::Nanos), ("p99", Unit::Nanos), ("refused", Unit::Count)];
+    for (i, (fact, unit)) in facts.into_iter().enumerate() {
         let (run, kept) = (Rc::clone(&run), Rc::clone(&kept));
         suite.measure(format!("{id}/{fact}"), unit, move || {
-            if let Some(value) = kept.borrow_mut().remove(fact) {
-                return value;
+            let mut kept = kept.borrow_mut();
+            if kept[i].is_empty() {
+                // The least disturbed of three.
+                let best = (0..3).map(|_| run()).min_by_key(|run| run.quantile(0.99));
+                let Some(best) = best else { return f64::NAN };
+                let nanos = |q| best.quantile(q).as_nanos() as f64;
+                for (kept, value) in
+                    kept.iter_mut().zip([nanos(0.5), nanos(0.99), best.refused as f64])
+                {
+                    kept.push_back(value);
+                }
             }
-            // The least disturbed of three runs.
-            let runs = (0..3).map(|_| run());
-            let Some(mut best) = runs.min_by_key(|run| run.quantile(0.99)) else { return 0.0 };
-            let values = HashMap::from([
-                ("p50", best.quantile(0.50).as_nanos() as f64),
-                ("p99", best.quantile(0.99).as_nanos() as f64),
-                ("refused", best.refused as f64),
-            ]);
-            best.clear();
-            let value = values[fact];
-            *kept.borrow_mut() = values;
-            kept.borrow_mut().remove(fact);
-            value
+            kept[i].pop_front().unwrap_or(f64::NAN)
         });
     }
 }
@@ -145,7 +138,7 @@ fn promised_delay(suite: &mut Suite) {
 
 /// What a fixed bound on batches reaches under 48 callers, and what the controller finds.
 fn adaptive(suite: &mut Suite) {
-    const OBJECTIVE: Duration = Duration::from_millis(8);
+    const OBJECTIVE: Duration = Duration::from_millis(12);
     const CALLERS: usize = 48;
     if !suite.wants("batcher/adaptive") {
         return;
@@ -155,12 +148,11 @@ fn adaptive(suite: &mut Suite) {
         levels: vec![Level::default(); 2],
         ..Config::default()
     };
-    let rate = move |runtime: &Runtime, contender: &Ours, each: usize| {
-        let start = Instant::now();
-        let rate = closed_loop(runtime, contender, CALLERS, each);
+    // Items per second, and (an upper bound of) the p95 latency.
+    let load = move |runtime: &Runtime, contender: &Ours| {
+        let rate = closed_loop(runtime, contender, CALLERS, 120);
         let stats = contender.0.stats();
-        let p95 = stats.wait.p95 + stats.service.p95;
-        (rate, p95, start.elapsed())
+        (rate, stats.wait.p95 + stats.service.p95)
     };
     for (sweep, sizes) in [
         ("adaptive", &[8, 32, 64][..]),
@@ -170,24 +162,38 @@ fn adaptive(suite: &mut Suite) {
             continue;
         }
         suite.measure(format!("batcher/{sweep}/best-fixed"), Unit::PerSecond, move || {
-            let rates = sizes.iter().filter_map(|&size| {
-                let runtime = runtime();
-                let batcher = runtime.block_on(async {
-                    Batcher::builder(config(size)).build(rivals::model).expect("a good config")
-                });
-                let (rate, p95, _) = rate(&runtime, &Ours(batcher), 40);
-                (p95 <= OBJECTIVE).then_some(rate)
-            });
-            rates.fold(0.0, f64::max)
+            let runs: Vec<(f64, Duration)> = sizes
+                .iter()
+                .map(|&size| {
+                    let runtime = runtime();
+                    let batcher = runtime.block_on(async {
+                        Batcher::builder(config(size)).build(rivals::model).expect("a good config")
+                    });
+                    load(&runtime, &Ours(batcher))
+                })
+                .collect();
+            let good = runs.iter().filter(|(_, p95)| *p95 <= OBJECTIVE);
+            let best = good.map(|(rate, _)| *rate).reduce(f64::max);
+            // On a machine so busy that none is good, the nearest.
+            let nearest = runs.iter().min_by_key(|(_, p95)| *p95);
+            best.or(nearest.map(|(rate, _)| *rate)).unwrap_or(f64::NAN)
         });
     }
-    suite.measure("batcher/adaptive/found", Unit::PerSecond, move || {
+    let found = move || {
         let runtime = runtime();
         let batcher = runtime.block_on(async { adapting(config(256), OBJECTIVE) });
         let contender = Ours((*batcher).clone());
         closed_loop(&runtime, &contender, CALLERS, 250);
-        rate(&runtime, &contender, 120).0
-    });
+        let before = batcher.trajectory().last().map_or(0, |decision| decision.number);
+        let (rate, _) = load(&runtime, &contender);
+        // The p95 of each window since it has settled; their median.
+        let path = batcher.trajectory();
+        let mut p95: Vec<_> = path.iter().filter(|d| d.number > before).map(|d| d.p95).collect();
+        p95.sort_unstable();
+        (rate, p95.get(p95.len() / 2).copied().unwrap_or_default())
+    };
+    suite.measure("batcher/adaptive/found", Unit::PerSecond, move || found().0);
+    suite.measure("batcher/adaptive/found-p95", Unit::Nanos, move || found().1.as_nanos() as f64);
     let runtime = runtime();
     let batcher = runtime.block_on(async { adapting(config(256), OBJECTIVE) });
     closed_loop(&runtime, &Ours((*batcher).clone()), CALLERS, 120);
@@ -195,7 +201,7 @@ fn adaptive(suite: &mut Suite) {
         plot: "batcher: the bound that the adaptive batcher finds from 1, 48 callers".into(),
         x_label: "decision".into(),
         y_label: "largest batch (items)".into(),
-        name: "objective p95 8 ms".into(),
+        name: "objective p95 12 ms".into(),
         points: batcher.trajectory().iter().map(|d| (d.number as f64, d.after as f64)).collect(),
     });
 }

@@ -169,9 +169,11 @@ mod peers {
     use std::task::{Context, Poll};
 
     use tower::{Service, ServiceExt};
-    use tower_batch_control::{Batch, BatchControl, BoxError, RequestWeight};
+    use tower_batch_control::{Batch, BatchControl, RequestWeight};
 
     use super::*;
+
+    type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
     /// `tower-batch-control`, whose service answers every item as its batch is flushed.
     #[derive(Clone)]
