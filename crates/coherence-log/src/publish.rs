@@ -19,6 +19,9 @@ use crate::note::{Checkpoint, Note, NoteAlgorithm, NoteSigner};
 use crate::proof::verify_extension;
 use crate::tile::{Row, Tile, entry_bundle, tiles_between};
 
+/// The crate whose stores are published to, in the version that this crate takes.
+pub use object_store;
+
 const CHECKPOINT: &str = "checkpoint";
 
 /// Publishes one log to one object store.

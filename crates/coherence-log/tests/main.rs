@@ -5,6 +5,7 @@ mod coherence;
 #[cfg(feature = "cli")]
 mod command;
 mod crash;
+mod detection;
 mod events;
 mod faulty;
 mod ingest;

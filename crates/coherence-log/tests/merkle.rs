@@ -162,6 +162,13 @@ fn the_forged_proof_is_refused() {
     assert!(verify_inclusion(&foreign, 0, 0, &[], &zero).is_err());
     assert!(verify_inclusion(&foreign, 0, 1, &[], &zero).is_err());
     assert!(verify_inclusion(&foreign, 0, 9, &[], &root).is_err());
+    // A proof that is longer than its size calls for, to a root that its hashes do lead to.
+    let (a, b) = (tree.leaves()[0], tree.leaves()[1]);
+    for root in [node_hash(&a, &b), node_hash(&b, &a)] {
+        assert_eq!(verify_inclusion(&a, 0, 1, &[b], &root), Err(ProofError::WrongLength));
+        let longer = verify_consistency(1, &a, 1, &root, &[b]);
+        assert_eq!(longer, Err(ProofError::WrongLength));
+    }
     // A node is no leaf: the root of two leaves does not pass as an entry of a smaller tree.
     let two = tree.at(2).unwrap().root();
     let proof = tree.at(4).unwrap().inclusion(0).unwrap();

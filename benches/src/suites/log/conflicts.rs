@@ -151,9 +151,15 @@ fn growth(suite: &mut Suite) {
     let mut truth = Vec::new();
     for count in [1_000, 3_000, 10_000, 30_000, 100_000] {
         let all = claims(count);
-        let start = Instant::now();
-        let found = detect(&all);
-        points.push((count as f64, start.elapsed().as_secs_f64() * 1e3));
+        // Short runs are repeated, and the quickest counts: the rest is the machine's other work.
+        let mut best = f64::INFINITY;
+        let mut found = 0;
+        for _ in 0..(100_000 / count).clamp(2, 10) {
+            let start = Instant::now();
+            found = detect(&all);
+            best = best.min(start.elapsed().as_secs_f64() * 1e3);
+        }
+        points.push((count as f64, best));
         truth.push((count as f64, found as f64));
     }
     suite.value("log/conflicts/growth/exponent", Unit::Ratio, slope(&points));

@@ -18,28 +18,29 @@ pub(super) fn declare(suite: &mut Suite) {
         return;
     }
     let events: &'static [Verified] = super::verified(WRITERS as u64 * 640).leak();
-    suite.measure("log/durable/64-writers/floor", Unit::PerSecond, move || {
-        let (dir, events) = (scratch(), events);
+    let floor = move || {
+        let dir = scratch();
         let plain = Plain::create(dir.path());
         by_writers(events, 1, |event| plain.append(event[0].encoded()))
-    });
-    suite.measure("log/durable/64-writers/ours", Unit::PerSecond, move || {
+    };
+    let ours = move |at_once: usize| {
         let dir = scratch();
         let log = open(dir.path());
-        let rate = by_writers(events, 1, |event| {
-            let ticket = log.append_verified(event[0].clone());
+        let rate = by_writers(events, at_once, |events| {
+            let ticket = match events {
+                [event] => log.append_verified(event.clone()),
+                _ => log.append_batch(events.to_vec()),
+            };
             ticket.and_then(|ticket| ticket.wait()).expect("the disk is there");
         });
         assert_eq!(log.size(), events.len() as u64);
         rate
-    });
+    };
+    suite.measure("log/durable/64-writers/floor", Unit::PerSecond, move || best_of_three(floor));
+    suite
+        .measure("log/durable/64-writers/ours", Unit::PerSecond, move || best_of_three(|| ours(1)));
     suite.measure("log/durable/64-writers-batch-64/ours", Unit::PerSecond, move || {
-        let dir = scratch();
-        let log = open(dir.path());
-        by_writers(events, 64, |events| {
-            let ticket = log.append_batch(events.to_vec());
-            ticket.and_then(|ticket| ticket.wait()).expect("the disk is there");
-        })
+        best_of_three(|| ours(64))
     });
     suite.measure("log/durable/1-writer/ours", Unit::PerSecond, move || {
         let dir = scratch();
@@ -68,6 +69,11 @@ fn scratch() -> tempfile::TempDir {
 fn open(path: &Path) -> Log {
     let config = Config { clock: Clock::new(|| 1_000_000), ..Config::default() };
     Log::open(DirFiles::open(path).expect("a fresh directory"), config).expect("an empty log")
+}
+
+/// The best of three, of each side alike: a disk that others use is slow for no reason of ours.
+fn best_of_three(mut once: impl FnMut() -> f64) -> f64 {
+    (0..3).map(|_| once()).fold(0.0, f64::max)
 }
 
 /// Shares `events` out to the writers, `at_once` at a time, and returns events per second.
@@ -144,9 +150,13 @@ fn peers(suite: &mut Suite, events: &'static [Verified]) {
             batch.commit().expect("the disk is there");
         })
     };
-    suite.measure("log/durable/64-writers/fjall", Unit::PerSecond, move || fjall(1));
-    suite.measure("log/durable/64-writers-batch-64/fjall", Unit::PerSecond, move || fjall(64));
-    suite.measure("log/durable/64-writers/redb", Unit::PerSecond, move || {
+    suite.measure("log/durable/64-writers/fjall", Unit::PerSecond, move || {
+        best_of_three(|| fjall(1))
+    });
+    suite.measure("log/durable/64-writers-batch-64/fjall", Unit::PerSecond, move || {
+        best_of_three(|| fjall(64))
+    });
+    let redb = move || {
         const TABLE: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("log");
         let dir = scratch();
         let db = redb::Database::create(dir.path().join("log")).expect("a fresh directory");
@@ -159,5 +169,6 @@ fn peers(suite: &mut Suite, events: &'static [Verified]) {
             }
             write.commit().expect("the disk is there");
         })
-    });
+    };
+    suite.measure("log/durable/64-writers/redb", Unit::PerSecond, move || best_of_three(redb));
 }
