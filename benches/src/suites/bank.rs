@@ -177,14 +177,14 @@ fn readers(bank: &Bank, world: &mut World) -> f64 {
                     })
                 })
                 .collect();
+            let mut patterns = fresh.iter().cycle();
             while start.elapsed() < Duration::from_millis(150) {
-                if writing {
-                    for pattern in &fresh {
+                match patterns.next().filter(|_| writing) {
+                    Some(pattern) => {
                         let id = bank.store(pattern.clone()).expect("valid");
                         bank.remove(id).expect("valid");
                     }
-                } else {
-                    std::thread::sleep(Duration::from_millis(10));
+                    None => std::thread::sleep(Duration::from_millis(10)),
                 }
             }
             done.store(true, Ordering::Relaxed);
