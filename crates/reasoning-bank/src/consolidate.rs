@@ -7,7 +7,7 @@ use edgekit_vector_index::{
 };
 
 use crate::Error;
-use crate::bank::BankConfig;
+use crate::config::BankConfig;
 use crate::graph::from_index;
 use crate::shelf::{Change, Entry, Usage};
 

@@ -3,7 +3,7 @@
 use edgekit_vector_index::{HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch, SearchParams};
 use rustc_hash::FxHashMap;
 
-use crate::bank::BankConfig;
+use crate::config::BankConfig;
 use crate::{Error, ErrorKind};
 
 /// Confidence is rounded up to multiples of this part, so that small changes of it leave the graph

@@ -9,7 +9,7 @@ use edgekit_kernels_simd::{Kernels, Rows};
 use edgekit_vector_index::Scratch;
 use rustc_hash::FxHashMap;
 
-use crate::bank::BankConfig;
+use crate::config::BankConfig;
 use crate::graph::Graph;
 use crate::pattern::unit;
 use crate::{Error, Pattern};
