@@ -27,7 +27,11 @@ pub(super) struct Ours {
 
 impl Ours {
     pub(super) fn new(index: Rc<HnswIndex>) -> Self {
-        Ours { index, params: SearchParams { method: Method::Graph, ..SearchParams::default() }, scratch: Scratch::new() }
+        Ours {
+            index,
+            params: SearchParams { method: Method::Graph, ..SearchParams::default() },
+            scratch: Scratch::new(),
+        }
     }
 }
 
