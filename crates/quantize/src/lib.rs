@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod affine;
+mod codes;
 mod error;
 mod fidelity;
 mod file;
@@ -12,6 +13,7 @@ mod observer;
 mod tensor;
 
 pub use affine::{Affine, Scheme};
+pub use codes::{CodeBits, Folded, Origin, ScalarCodec};
 pub use error::{Error, ErrorKind};
 pub use fidelity::Fidelity;
 pub use file::{from_safetensors, to_safetensors};

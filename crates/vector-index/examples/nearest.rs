@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use edgekit_vector_index::{
-    Error, FlatIndex, HnswConfig, HnswIndex, Index, Metric, Scratch, SearchParams,
+    Error, FlatIndex, HnswConfig, HnswIndex, Index, Method, Metric, Scratch, SearchParams,
 };
 
 const DIM: usize = 64;
@@ -33,7 +33,12 @@ fn main() -> Result<(), Error> {
         let mut found = 0;
         let start = Instant::now();
         for (query, truth) in queries.iter().zip(&truth) {
-            let results = graph.search(query, 10, &SearchParams { ef }, &mut scratch)?;
+            let results = graph.search(
+                query,
+                10,
+                &SearchParams { ef, method: Method::Graph },
+                &mut scratch,
+            )?;
             found += results.iter().filter(|n| truth.iter().any(|t| t.id == n.id)).count();
         }
         let recall = found as f64 / (200.0 * 10.0);

@@ -16,9 +16,11 @@ pub enum ErrorKind {
     Config,
     /// The index holds as many vectors as it can address.
     Full,
+    /// The index is a mapped file, which cannot be changed.
+    ReadOnly,
     /// A file is not what its name or its header says.
     Format,
-    /// The operating system refused to read.
+    /// The operating system refused to read or write.
     Io,
 }
 

@@ -1,23 +1,16 @@
 //! Exact search: every vector is scored.
 
-use crate::pool::{distance, id, pack};
 use crate::scratch::Scratch;
 use crate::vectors::Vectors;
-use crate::{Error, Index, Metric, Neighbor, SearchParams};
-
-/// Rows scored at a time: enough to amortise the call, few enough that their distances stay in the
-/// first-level cache.
-const BLOCK: usize = 256;
-
-/// Up to this many results are kept in a sorted pool while scanning; more are collected whole and
-/// selected from afterwards, because inserting into a long sorted array moves too much.
-const POOL_LIMIT: usize = 512;
+use crate::{Error, Filter, Index, Metric, Neighbor, SearchParams, Storage};
 
 /// An index that scores every stored vector, one after the other in memory, and so is never wrong.
 ///
 /// Costs: `O(n · dim)` a search, limited by the speed of memory once the vectors outgrow the
-/// caches; `4 · dim` bytes (rounded up to 64) plus about 20 a vector; inserting is a copy. Up to a
-/// few thousand vectors nothing is faster, and beyond that it is the yardstick for what is.
+/// caches; the bytes of its [`Storage`] (rows rounded up to 64) plus about 20 a vector; inserting is
+/// a copy. Up to a few thousand vectors nothing is faster, and beyond that it is the yardstick for
+/// what is. With [`Storage::Int8`] or [`Storage::Int4`] and originals it scans the codes, four to
+/// eight times less memory, and scores the nearest few again.
 ///
 /// ```
 /// use edgekit_vector_index::{FlatIndex, Index, Metric, Scratch, SearchParams};
@@ -31,27 +24,44 @@ const POOL_LIMIT: usize = 512;
 /// # Ok::<(), edgekit_vector_index::Error>(())
 /// ```
 pub struct FlatIndex {
-    vectors: Vectors,
+    pub(crate) vectors: Vectors,
 }
 
 impl FlatIndex {
-    /// An empty index of vectors of `dim` values.
+    /// An empty index of vectors of `dim` values, stored as `f32`.
     ///
     /// # Errors
     ///
     /// [`Config`](crate::ErrorKind::Config) unless `dim` is 1 to 1,048,576.
     pub fn new(dim: usize, metric: Metric) -> Result<Self, Error> {
-        Ok(FlatIndex { vectors: Vectors::new(metric, dim)? })
+        FlatIndex::trained(dim, metric, Storage::F32, &[])
+    }
+
+    /// An empty index with another [`Storage`], whose codes learn their ranges from `sample`: some
+    /// vectors like those to come, one behind the other. A few hundred are enough; storage without
+    /// codes needs none.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), and [`Config`](crate::ErrorKind::Config) if codes have no sample of
+    /// whole vectors, [`NotFinite`](crate::ErrorKind::NotFinite) if it cannot be stored.
+    pub fn trained(
+        dim: usize,
+        metric: Metric,
+        storage: Storage,
+        sample: &[f32],
+    ) -> Result<Self, Error> {
+        Ok(FlatIndex { vectors: Vectors::new(metric, dim, storage, sample)? })
     }
 }
 
 impl Index for FlatIndex {
     fn metric(&self) -> Metric {
-        self.vectors.metric()
+        self.vectors.metric
     }
 
     fn dim(&self) -> usize {
-        self.vectors.dim()
+        self.vectors.dim
     }
 
     fn len(&self) -> usize {
@@ -70,56 +80,57 @@ impl Index for FlatIndex {
         self.vectors.push(id, vector).map(|_| ())
     }
 
+    fn remove(&mut self, id: u64) -> Result<bool, Error> {
+        self.vectors.check_writable()?;
+        let slot = self.vectors.slot(id);
+        if let Some(slot) = slot {
+            self.vectors.swap_remove(slot);
+        }
+        Ok(slot.is_some())
+    }
+
+    fn upsert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error> {
+        self.vectors.check(vector)?;
+        self.remove(id)?;
+        self.insert(id, vector)
+    }
+
     fn search<'s>(
         &self,
         query: &[f32],
         k: usize,
+        params: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.search_filtered(query, k, params, &|_| true, scratch)
+    }
+
+    fn search_filtered<'s>(
+        &self,
+        query: &[f32],
+        k: usize,
         _: &SearchParams,
+        filter: &Filter<'_>,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
         let vectors = &self.vectors;
         vectors.prepare_query(query, &mut scratch.query)?;
-        let n = vectors.len();
-        let k = k.min(n);
-        scratch.results.clear();
-        let mut block = [0.0; BLOCK];
-        let blocks = (0..n).step_by(BLOCK).map(|start| (start, BLOCK.min(n - start)));
-        if k <= POOL_LIMIT {
-            let pool = &mut scratch.walk.pool;
-            pool.reset(k);
-            for (start, len) in blocks {
-                let distances = &mut block[..len];
-                vectors.distances_in_order(&scratch.query, start, distances);
-                let mut bound = pool.bound();
-                for (i, &distance) in distances.iter().enumerate() {
-                    if distance < bound {
-                        pool.offer(distance, (start + i) as u32);
-                        bound = pool.bound();
-                    }
-                }
-            }
-            let found = pool.iter();
-            scratch.results.extend(found.map(|(d, s)| Neighbor { id: vectors.id(s), distance: d }));
-        } else {
-            let keys = &mut scratch.keys;
-            keys.clear();
-            for (start, len) in blocks {
-                let distances = &mut block[..len];
-                vectors.distances_in_order(&scratch.query, start, distances);
-                keys.extend(
-                    distances.iter().enumerate().map(|(i, &d)| pack(d, (start + i) as u32)),
-                );
-            }
-            if k < n {
-                keys.select_nth_unstable(k);
-                keys.truncate(k);
-            }
-            keys.sort_unstable();
-            let found = keys.iter();
-            scratch
-                .results
-                .extend(found.map(|&e| Neighbor { id: vectors.id(id(e)), distance: distance(e) }));
-        }
+        let allowed = |slot| filter(vectors.id(slot));
+        vectors.scan(vectors.storage.shortlist(k), allowed, scratch);
+        vectors.finish(k, scratch);
+        Ok(&scratch.results)
+    }
+
+    fn search_range<'s>(
+        &self,
+        query: &[f32],
+        radius: f32,
+        _: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.vectors.prepare_query(query, &mut scratch.query)?;
+        self.vectors.scan_range(radius, scratch);
+        self.vectors.report(usize::MAX, scratch);
         Ok(&scratch.results)
     }
 
@@ -141,6 +152,7 @@ impl std::fmt::Debug for FlatIndex {
         f.debug_struct("FlatIndex")
             .field("metric", &self.metric())
             .field("dim", &self.dim())
+            .field("storage", &self.vectors.storage)
             .field("len", &self.len())
             .finish_non_exhaustive()
     }

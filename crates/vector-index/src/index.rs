@@ -11,21 +11,39 @@ pub struct Neighbor {
     pub distance: f32,
 }
 
-/// How hard a search looks.
+/// How hard a search looks, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchParams {
     /// How many candidates a graph search keeps: more finds more and takes longer, about in
     /// proportion. A search for `k` results keeps at least `k`. Exact indexes ignore it.
     pub ef: usize,
+    /// Whether a graph index walks its graph.
+    pub method: Method,
+}
+
+/// How a graph index finds the nearest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Scans while there are so few vectors that a scan is not slower than a walk with the same
+    /// `ef`, and walks beyond.
+    #[default]
+    Auto,
+    /// Walks the graph.
+    Graph,
+    /// Scores every vector.
+    Scan,
 }
 
 impl Default for SearchParams {
     /// `ef` 64, which on most real data finds more than 97 % of the ten nearest among tens of
     /// thousands.
     fn default() -> Self {
-        SearchParams { ef: 64 }
+        SearchParams { ef: 64, method: Method::Auto }
     }
 }
+
+/// Which ids a search may return.
+pub type Filter<'a> = dyn Fn(u64) -> bool + 'a;
 
 /// A set of vectors under ids of the caller's choice that finds those nearest to a query.
 ///
@@ -49,7 +67,7 @@ pub trait Index: Send + Sync {
     /// Whether a vector is stored under `id`.
     fn contains(&self, id: u64) -> bool;
 
-    /// A copy of the vector stored under `id`, as it was inserted up to rounding.
+    /// A copy of the vector stored under `id`, as exactly as it is stored.
     fn vector(&self, id: u64) -> Option<Vec<f32>>;
 
     /// Stores `vector` under `id`.
@@ -57,14 +75,29 @@ pub trait Index: Send + Sync {
     /// # Errors
     ///
     /// [`Dimension`](crate::ErrorKind::Dimension) unless it has [`dim`](Index::dim) values,
-    /// [`NotFinite`](crate::ErrorKind::NotFinite) for NaN, infinities and lengths whose square
-    /// overflows, [`DuplicateId`](crate::ErrorKind::DuplicateId) if `id` is taken,
-    /// [`Full`](crate::ErrorKind::Full) beyond 2³¹ vectors. The index is unchanged then.
+    /// [`NotFinite`](crate::ErrorKind::NotFinite) for NaN, infinities and values too large for
+    /// distances or for the storage, [`DuplicateId`](crate::ErrorKind::DuplicateId) if `id` is
+    /// taken, [`Full`](crate::ErrorKind::Full) beyond 2³¹ vectors,
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) if the index is a mapped file. The index is
+    /// unchanged then.
     fn insert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error>;
 
+    /// Removes the vector stored under `id`; whether there was one. Its room is used again.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) if the index is a mapped file.
+    fn remove(&mut self, id: u64) -> Result<bool, Error>;
+
+    /// Stores `vector` under `id`, instead of what is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Index::insert), but for `DuplicateId`. The index is unchanged then.
+    fn upsert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error>;
+
     /// The `k` vectors nearest to `query`, nearest first; all of them if there are fewer than `k`.
-    /// Vectors at the same distance come in the order in which they were inserted. The result
-    /// lives in `scratch` until its next use.
+    /// The result lives in `scratch` until its next use.
     ///
     /// # Errors
     ///
@@ -74,6 +107,35 @@ pub trait Index: Send + Sync {
         &self,
         query: &[f32],
         k: usize,
+        params: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error>;
+
+    /// [`search`](Index::search) among the ids that `filter` lets pass: `k` of them whenever `k`
+    /// pass. A bitmap is a filter too: `&|id| bitmap.contains(id)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`search`](Index::search).
+    fn search_filtered<'s>(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        filter: &Filter<'_>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error>;
+
+    /// All vectors at most `radius` away from `query`, nearest first. An exact index finds all; a
+    /// graph index widens its beam until it holds more than that, and may miss some.
+    ///
+    /// # Errors
+    ///
+    /// As [`search`](Index::search).
+    fn search_range<'s>(
+        &self,
+        query: &[f32],
+        radius: f32,
         params: &SearchParams,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error>;

@@ -21,14 +21,9 @@ pub enum Metric {
 impl Metric {
     /// Checks `vector` and writes it into `out` (as long as it) the way rows are stored: of unit
     /// length under [`Metric::Cosine`], as it is otherwise. Returns its length (L2 norm).
-    pub(crate) fn prepare(
-        self,
-        kernels: &Kernels,
-        vector: &[f32],
-        out: &mut [f32],
-    ) -> Result<f32, Error> {
+    pub(crate) fn prepare(self, vector: &[f32], out: &mut [f32]) -> Result<f32, Error> {
         check_finite(vector)?;
-        let squared = kernels.dot(vector, vector);
+        let squared = Kernels::get().dot(vector, vector);
         let in_range = (1e-24..=f32::MAX / 8.0).contains(&squared);
         match self {
             Metric::Cosine => {
@@ -85,8 +80,7 @@ mod tests {
 
     fn prepared(metric: Metric, vector: &[f32]) -> Result<(Vec<f32>, f32), ErrorKind> {
         let mut out = vec![0.0; vector.len()];
-        let norm =
-            metric.prepare(Kernels::get(), vector, &mut out).map_err(|error| error.kind())?;
+        let norm = metric.prepare(vector, &mut out).map_err(|error| error.kind())?;
         Ok((out, norm))
     }
 

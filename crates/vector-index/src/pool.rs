@@ -36,6 +36,13 @@ impl Pool {
         self.cursor = 0;
     }
 
+    /// Replaces what is in the pool by other packed entries, in any order.
+    pub(crate) fn replace(&mut self, entries: impl Iterator<Item = u64>) {
+        self.entries.clear();
+        self.entries.extend(entries);
+        self.entries.sort_unstable();
+    }
+
     /// The distance that a candidate must beat (or tie) to be kept.
     pub(crate) fn bound(&self) -> f32 {
         if self.entries.len() < self.capacity {

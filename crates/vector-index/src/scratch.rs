@@ -1,9 +1,8 @@
 //! What a search needs besides the index: owned by the caller, used again and again.
 
-use aligned_vec::{AVec, ConstAlign};
-
 use crate::Neighbor;
 use crate::pool::Pool;
+use crate::store::Query;
 
 /// The working memory of searches.
 ///
@@ -13,10 +12,13 @@ use crate::pool::Pool;
 ///
 /// Memory: one bit per vector of the largest index searched, plus a few kilobytes.
 pub struct Scratch {
-    pub(crate) query: AVec<f32, ConstAlign<64>>,
+    pub(crate) query: Query,
     pub(crate) walk: Walk,
     /// Packed `(distance, slot)` of an exact scan that keeps many.
     pub(crate) keys: Vec<u64>,
+    /// Slots that pass a filter, and slots that are looked through.
+    pub(crate) some: Vec<u32>,
+    pub(crate) hidden: Vec<u32>,
     pub(crate) results: Vec<Neighbor>,
 }
 
@@ -24,9 +26,11 @@ impl Scratch {
     /// Empty working memory; the first search sizes it.
     pub fn new() -> Self {
         Scratch {
-            query: AVec::new(64),
+            query: Query::new(),
             walk: Walk::default(),
             keys: Vec::new(),
+            some: Vec::new(),
+            hidden: Vec::new(),
             results: Vec::new(),
         }
     }
@@ -62,15 +66,16 @@ pub(crate) struct Visited {
 }
 
 impl Visited {
-    /// Empties the set and makes it hold slots below `n`.
-    pub(crate) fn reset(&mut self, n: usize) {
+    /// Starts with the slots that must not be visited.
+    pub(crate) fn reset(&mut self, dead: &[u64]) {
         self.words.clear();
-        self.words.resize(n.div_ceil(64), 0);
+        self.words.extend_from_slice(dead);
     }
 
-    /// Adds a slot; whether it is new.
+    /// Adds a slot; whether it is new. One that does not exist (a damaged file may link to it) is
+    /// not.
     pub(crate) fn insert(&mut self, slot: u32) -> bool {
-        let word = &mut self.words[slot as usize / 64];
+        let Some(word) = self.words.get_mut(slot as usize / 64) else { return false };
         let bit = 1 << (slot % 64);
         let new = *word & bit == 0;
         *word |= bit;
@@ -85,10 +90,12 @@ mod tests {
     #[test]
     fn visited_remembers_until_reset() {
         let mut visited = Visited::default();
-        visited.reset(65);
+        let dead = [0b100, !1];
+        visited.reset(&dead);
         assert!(visited.insert(64) && visited.insert(0));
         assert!(!visited.insert(64) && !visited.insert(0));
-        visited.reset(65);
-        assert!(visited.insert(64));
+        assert!(!visited.insert(2) && !visited.insert(65) && !visited.insert(1_000));
+        visited.reset(&dead);
+        assert!(visited.insert(64) && !visited.insert(2));
     }
 }

@@ -1,8 +1,8 @@
 //! What holds for both indexes alike: edge cases, errors, determinism, many readers.
 
-use crate::data::{Shape, fill, vectors};
+use crate::data::{Shape, fill, graph, vectors};
 use edgekit_vector_index::{
-    ErrorKind, FlatIndex, HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch, SearchParams,
+    ErrorKind, FlatIndex, HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch,
 };
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::InnerProduct, Metric::L2Squared];
@@ -18,7 +18,7 @@ fn ids(found: &[Neighbor]) -> Vec<u64> {
 
 #[test]
 fn empty_single_and_more_wanted_than_there_is() {
-    let (params, mut scratch) = (SearchParams::default(), Scratch::new());
+    let (params, mut scratch) = (graph(64), Scratch::new());
     for metric in METRICS {
         for mut index in both(3, metric) {
             assert!(index.search(&[1.0, 0.0, 0.0], 5, &params, &mut scratch).unwrap().is_empty());
@@ -43,7 +43,7 @@ fn k_beyond_ef_is_honoured() {
     for mut index in both(8, Metric::L2Squared) {
         fill(&mut *index, &data);
         let mut scratch = Scratch::new();
-        let found = index.search(&data[3], 100, &SearchParams { ef: 1 }, &mut scratch).unwrap();
+        let found = index.search(&data[3], 100, &graph(1), &mut scratch).unwrap();
         assert_eq!(found.len(), 100);
         assert!(found.is_sorted_by(|a, b| a.distance <= b.distance));
         assert_eq!(found[0], Neighbor { id: 3, distance: 0.0 });
@@ -58,7 +58,7 @@ fn one_dimension_and_zero_vectors() {
             for id in 0..200_u64 {
                 index.insert(id, &[(id % 20) as f32]).unwrap();
             }
-            let params = SearchParams { ef: 200 };
+            let params = graph(200);
             let all = index.search(&[3.0], 200, &params, &mut scratch).unwrap();
             assert_eq!(all.len(), 200, "{metric:?}");
             if metric == Metric::L2Squared {
@@ -73,7 +73,7 @@ fn one_dimension_and_zero_vectors() {
 
 #[test]
 fn what_cannot_be_ranked_is_a_typed_error() {
-    let (params, mut scratch) = (SearchParams::default(), Scratch::new());
+    let (params, mut scratch) = (graph(64), Scratch::new());
     for metric in METRICS {
         for mut index in both(2, metric) {
             index.insert(1, &[1.0, 2.0]).unwrap();
@@ -107,7 +107,7 @@ fn room_can_be_made_and_given_back() {
         index.shrink_to_fit();
         assert!(index.memory_bytes() < reserved / 2, "{}", index.memory_bytes());
         let mut scratch = Scratch::new();
-        let params = SearchParams { ef: 100 };
+        let params = graph(100);
         let found = index.search(&data[50], 1, &params, &mut scratch).unwrap();
         assert_eq!(found[0].id, 50);
     }
@@ -137,7 +137,7 @@ fn a_seed_decides_the_index() {
         let mut index = HnswIndex::new(16, config).unwrap();
         fill(&mut index, &data);
         let mut scratch = Scratch::new();
-        let params = SearchParams { ef: 5 };
+        let params = graph(5);
         let search = |query: &Vec<f32>| index.search(query, 5, &params, &mut scratch).map(ids);
         data.iter().map(search).collect::<Result<Vec<_>, _>>().unwrap()
     };
@@ -153,7 +153,7 @@ fn many_threads_read_the_same_answers() {
         let index = &*index;
         let answers = || {
             let mut scratch = Scratch::new();
-            let params = SearchParams { ef: 30 };
+            let params = graph(30);
             let mut search = |q: &Vec<f32>| ids(index.search(q, 5, &params, &mut scratch).unwrap());
             data.iter().map(&mut search).collect::<Vec<_>>()
         };
@@ -173,7 +173,7 @@ fn a_batch_answers_as_one_by_one() {
     let data = vectors(Shape::Uniform, 300, 8, 5);
     for mut index in both(8, Metric::Cosine) {
         fill(&mut *index, &data);
-        let params = SearchParams { ef: 20 };
+        let params = graph(20);
         let batch = search_batch(&*index, &data.concat(), 3, &params).unwrap();
         let mut scratch = Scratch::new();
         for (query, found) in data.iter().zip(&batch) {

@@ -1,12 +1,19 @@
 //! Seeded data of the shapes that graphs find hard, and brute force to judge answers by.
 
+use std::collections::HashSet;
+
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use edgekit_vector_index::{FlatIndex, HnswIndex, Index, Metric, Scratch, SearchParams};
+use edgekit_vector_index::{FlatIndex, Index, Method, Metric, Scratch, SearchParams};
 
 pub(crate) fn rng(seed: u64) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed)
+}
+
+/// Searches that walk the graph however small it is.
+pub(crate) fn graph(ef: usize) -> SearchParams {
+    SearchParams { ef, method: Method::Graph }
 }
 
 /// Uniform in [0, 1).
@@ -109,21 +116,34 @@ pub(crate) fn fill(index: &mut dyn Index, vectors: &[Vec<f32>]) {
 
 /// Mean share of the `k` nearest that the graph finds, by distance, so that duplicates count.
 pub(crate) fn recall(
-    index: &HnswIndex,
+    index: &dyn Index,
     exact: &FlatIndex,
     queries: &[Vec<f32>],
     k: usize,
     ef: usize,
 ) -> f64 {
+    recall_of(index, exact, queries, k, &graph(ef))
+}
+
+/// Likewise with any parameters. Which vectors are within the true distance is judged by `exact`,
+/// whatever distance the index reports.
+pub(crate) fn recall_of(
+    index: &dyn Index,
+    exact: &FlatIndex,
+    queries: &[Vec<f32>],
+    k: usize,
+    params: &SearchParams,
+) -> f64 {
     let (mut one, mut other) = (Scratch::new(), Scratch::new());
-    let params = SearchParams { ef };
     let mut found = 0;
     for query in queries {
-        let truth = exact.search(query, k, &params, &mut one).unwrap();
-        let bound = truth.last().map_or(0.0, |n| n.distance);
+        let truth = exact.search(query, exact.len(), params, &mut one).unwrap();
+        let bound = truth.get(k - 1).map_or(0.0, |n| n.distance);
         let bound = bound + bound.abs() * 1e-5;
-        let results = index.search(query, k, &params, &mut other).unwrap();
-        found += results.iter().filter(|n| n.distance <= bound).count();
+        let near: HashSet<_> =
+            truth.iter().take_while(|n| n.distance <= bound).map(|n| n.id).collect();
+        let results = index.search(query, k, params, &mut other).unwrap();
+        found += results.iter().filter(|n| near.contains(&n.id)).count();
     }
     found as f64 / (queries.len() * k) as f64
 }

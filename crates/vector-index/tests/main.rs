@@ -1,7 +1,13 @@
 //! The crate's tests from outside: behaviour of both indexes, recall, a model, allocations.
 
 mod allocation;
+#[cfg(feature = "rayon")]
+mod bulk;
+mod change;
 mod contract;
 mod data;
+mod files;
 mod model;
 mod recall;
+mod storage;
+mod tune;

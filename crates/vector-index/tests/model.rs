@@ -1,9 +1,7 @@
 //! Both indexes against brute force over random data of every kind of awkwardness.
 
-use crate::data::{below, brute_force, fill, gaussian, rng};
-use edgekit_vector_index::{
-    FlatIndex, HnswConfig, HnswIndex, Index, Metric, Scratch, SearchParams,
-};
+use crate::data::{below, brute_force, fill, gaussian, graph, rng};
+use edgekit_vector_index::{FlatIndex, HnswConfig, HnswIndex, Index, Metric, Scratch};
 use proptest::prelude::*;
 
 /// Small integer coordinates make duplicates, ties and zero vectors common.
@@ -29,7 +27,7 @@ fn check(
 ) -> Result<(), TestCaseError> {
     let mut scratch = Scratch::new();
     // With ef as large as the index, a graph whose every node is reachable is exact.
-    let params = SearchParams { ef: data.len().max(1) };
+    let params = graph(data.len().max(1));
     let found = index.search(query, k, &params, &mut scratch).unwrap();
     let truth = brute_force(index.metric(), data, query, k);
     prop_assert_eq!(found.len(), k.min(data.len()));

@@ -1,9 +1,7 @@
 //! Recall floors at fixed seeds, and the mistakes in HNSW that they are there to catch.
 
-use crate::data::{SHAPES, Shape, fill, recall, vectors};
-use edgekit_vector_index::{
-    FlatIndex, HnswConfig, HnswIndex, Index, Metric, Scratch, SearchParams,
-};
+use crate::data::{SHAPES, Shape, fill, graph, recall, vectors};
+use edgekit_vector_index::{FlatIndex, HnswConfig, HnswIndex, Index, Metric, Scratch};
 
 const DIM: usize = 32;
 
@@ -79,10 +77,10 @@ fn every_vector_finds_itself_and_every_vector_is_reachable() {
         let (index, _) = build(Metric::L2Squared, &data);
         let mut scratch = Scratch::new();
         for vector in &data {
-            let found = index.search(vector, 1, &SearchParams { ef: 150 }, &mut scratch).unwrap();
+            let found = index.search(vector, 1, &graph(150), &mut scratch).unwrap();
             assert_eq!(found[0].distance, 0.0, "{shape:?}");
         }
-        let all = index.search(&data[0], data.len(), &SearchParams::default(), &mut scratch);
+        let all = index.search(&data[0], data.len(), &graph(64), &mut scratch);
         let mut ids: Vec<_> = all.unwrap().iter().map(|n| n.id).collect();
         ids.sort_unstable();
         assert_eq!(ids, (0..data.len() as u64).collect::<Vec<_>>(), "{shape:?}");
@@ -95,7 +93,7 @@ fn one_vector_two_thousand_times_and_one_other() {
     data[1_000] = vec![50.0, 0.0, 0.0];
     let (index, _) = build(Metric::L2Squared, &data);
     let mut scratch = Scratch::new();
-    let params = SearchParams { ef: 10 };
+    let params = graph(10);
     assert_eq!(index.search(&data[1_000], 1, &params, &mut scratch).unwrap()[0].id, 1_000);
     assert_eq!(index.search(&data[0], data.len(), &params, &mut scratch).unwrap().len(), 2_000);
 }

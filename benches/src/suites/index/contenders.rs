@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use edgekit_kernels_simd::Kernels;
-use edgekit_vector_index::{HnswIndex, Index, Metric, Scratch, SearchParams};
+use edgekit_vector_index::{HnswIndex, Index, Method, Metric, Scratch, SearchParams};
 use serde::Deserialize;
 
 use super::data::Dataset;
@@ -27,7 +27,11 @@ pub(super) struct Ours {
 
 impl Ours {
     pub(super) fn new(index: Rc<HnswIndex>) -> Self {
-        Ours { index, params: SearchParams::default(), scratch: Scratch::new() }
+        Ours {
+            index,
+            params: SearchParams { method: Method::Graph, ..SearchParams::default() },
+            scratch: Scratch::new(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who is linked to whom: fixed-width rows of slots, padded at the end.
 
-use aligned_vec::{AVec, ConstAlign};
+use crate::slab::Slab;
 
 /// Fills the unused end of a row.
 pub(super) const NONE: u32 = u32::MAX;
@@ -13,29 +13,30 @@ pub(super) const MAX_LEVEL: usize = 16;
 /// A row of the bottom layer is `2m` slots (two cache lines at m 16), nearest first when it was
 /// last chosen, later arrivals behind. Rows of upper layers are `m` slots; those of one node lie
 /// together, and only nodes that take part in upper layers have any.
-pub(super) struct Links {
+pub(crate) struct Links {
     m: usize,
-    base: AVec<u32, ConstAlign<64>>,
-    upper: Vec<u32>,
+    pub(super) base: Slab<u32>,
+    pub(super) upper: Slab<u32>,
     /// Where a node's rows in `upper` start, counted in rows.
-    upper_start: Vec<u32>,
-    levels: Vec<u8>,
-    /// The node whose link to this one is permanent; `NONE` for the first node.
-    parents: Vec<u32>,
+    pub(super) upper_start: Slab<u32>,
+    pub(super) levels: Slab<u8>,
+    /// The node whose link to this one is permanent; `NONE` for the root and for free slots.
+    pub(super) parents: Slab<u32>,
 }
 
 impl Links {
     pub(super) fn new(m: usize) -> Self {
         Links {
             m,
-            base: AVec::new(64),
-            upper: Vec::new(),
-            upper_start: Vec::new(),
-            levels: Vec::new(),
-            parents: Vec::new(),
+            base: Slab::new(),
+            upper: Slab::new(),
+            upper_start: Slab::new(),
+            levels: Slab::new(),
+            parents: Slab::new(),
         }
     }
 
+    /// How many nodes there are, free ones included.
     pub(super) fn len(&self) -> usize {
         self.levels.len()
     }
@@ -52,28 +53,37 @@ impl Links {
 
     /// Adds a node without links.
     pub(super) fn push(&mut self, level: usize) {
-        self.base.resize(self.base.len() + self.width(0), NONE);
-        self.upper_start.push((self.upper.len() / self.m) as u32);
-        self.upper.resize(self.upper.len() + level * self.m, NONE);
-        self.levels.push(level as u8);
-        self.parents.push(NONE);
+        let rows = (self.upper.len() / self.m) as u32;
+        let (base, upper) = (self.base.len() + self.width(0), self.upper.len() + level * self.m);
+        self.base.owned().resize(base, NONE);
+        self.upper.owned().resize(upper, NONE);
+        self.upper_start.owned().push(rows);
+        self.levels.owned().push(level as u8);
+        self.parents.owned().push(NONE);
     }
 
     /// Makes room for the bottom links of `additional` more nodes at once.
     pub(super) fn reserve(&mut self, additional: usize) {
-        self.base.reserve_exact(additional * self.width(0));
-        self.upper_start.reserve_exact(additional);
-        self.levels.reserve_exact(additional);
-        self.parents.reserve_exact(additional);
+        if self.base.is_mapped() {
+            return;
+        }
+        let links = additional * self.width(0);
+        self.base.owned().reserve_exact(links);
+        self.upper_start.owned().reserve_exact(additional);
+        self.levels.owned().reserve_exact(additional);
+        self.parents.owned().reserve_exact(additional);
     }
 
     /// Gives back the room that no node uses.
     pub(super) fn shrink_to_fit(&mut self) {
-        self.base.shrink_to_fit();
-        self.upper.shrink_to_fit();
-        self.upper_start.shrink_to_fit();
-        self.levels.shrink_to_fit();
-        self.parents.shrink_to_fit();
+        if self.base.is_mapped() {
+            return;
+        }
+        self.base.owned().shrink_to_fit();
+        self.upper.owned().shrink_to_fit();
+        self.upper_start.owned().shrink_to_fit();
+        self.levels.owned().shrink_to_fit();
+        self.parents.owned().shrink_to_fit();
     }
 
     /// The links of a node in a layer it takes part in.
@@ -103,7 +113,7 @@ impl Links {
     }
 
     pub(super) fn set_parent(&mut self, node: u32, parent: u32) {
-        self.parents[node as usize] = parent;
+        self.parents.owned()[node as usize] = parent;
     }
 
     /// The nodes whose parent is `node`.
@@ -111,9 +121,17 @@ impl Links {
         self.neighbors(node, 0).filter(move |&child| self.parent(child) == node)
     }
 
-    /// How many children a node may have, so that half of its links stay free to be good ones.
-    pub(super) fn max_children(&self) -> usize {
-        self.m
+    /// Whether a node may have another child: half of its links stay free to be good ones.
+    pub(super) fn has_room(&self, node: u32) -> bool {
+        self.children(node).count() < self.m
+    }
+
+    /// A node with room for another child, `node` or below it: leaves have room.
+    pub(super) fn room_below(&self, mut node: u32) -> u32 {
+        while !self.has_room(node) {
+            node = self.children(node).next().unwrap_or(node);
+        }
+        node
     }
 
     /// Whether the bottom link from `node` to `other` belongs to the spanning tree.
@@ -122,29 +140,27 @@ impl Links {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        (self.base.capacity()
-            + self.upper.capacity()
-            + self.upper_start.capacity()
-            + self.parents.capacity())
-            * size_of::<u32>()
-            + self.levels.capacity()
+        self.base.memory_bytes()
+            + self.upper.memory_bytes()
+            + self.upper_start.memory_bytes()
+            + self.levels.memory_bytes()
+            + self.parents.memory_bytes()
     }
 
-    fn row(&self, node: u32, layer: usize) -> &[u32] {
+    /// All places for links of a node in a layer. A damaged file may say that it is in a layer for
+    /// which there are no rows: then there are none.
+    pub(super) fn row(&self, node: u32, layer: usize) -> &[u32] {
         let (start, width) = self.place(node, layer);
-        if layer == 0 {
-            &self.base[start..start + width]
-        } else {
-            &self.upper[start..start + width]
-        }
+        let rows = if layer == 0 { &self.base } else { &self.upper };
+        rows.get(start..start + width).unwrap_or(&[])
     }
 
-    fn row_mut(&mut self, node: u32, layer: usize) -> &mut [u32] {
+    pub(super) fn row_mut(&mut self, node: u32, layer: usize) -> &mut [u32] {
         let (start, width) = self.place(node, layer);
         if layer == 0 {
-            &mut self.base[start..start + width]
+            &mut self.base.owned()[start..start + width]
         } else {
-            &mut self.upper[start..start + width]
+            &mut self.upper.owned()[start..start + width]
         }
     }
 
@@ -153,7 +169,6 @@ impl Links {
         if layer == 0 {
             (node as usize * width, width)
         } else {
-            debug_assert!(layer <= self.level(node), "node {node} is not in layer {layer}");
             ((self.upper_start[node as usize] as usize + layer - 1) * width, width)
         }
     }

@@ -1,16 +1,23 @@
 //! The HNSW graph index: its settings, its type, and how it answers.
 
+#[cfg(feature = "rayon")]
+mod bulk;
+mod check;
 mod insert;
 mod links;
+mod remove;
+mod search;
+mod tune;
 mod walk;
 
 use std::fmt;
 
 use crate::hash::mix64;
 use crate::vectors::Vectors;
-use crate::{Error, ErrorKind, Index, Metric, Neighbor, Scratch, SearchParams};
+use crate::{Error, ErrorKind, Filter, Index, Metric, Neighbor, Scratch, SearchParams, Storage};
 use insert::Build;
-use links::Links;
+pub(crate) use links::Links;
+pub use tune::{Stats, Tuned};
 
 /// Settings of an [`HnswIndex`], fixed when it is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,19 +35,28 @@ pub struct HnswConfig {
     /// 1 to 4; 1 is the rule of the HNSW paper, above it the links of Vamana, which cost degree
     /// and save distance computations.
     pub alpha: f32,
-    /// Decides, with its id, in how many layers a vector takes part. The same seed and the same
+    /// What is stored of each vector.
+    pub storage: Storage,
+    /// Decides, with its slot, in how many layers a vector takes part. The same seed and the same
     /// inserts give the same index.
     pub seed: u64,
 }
 
 impl Default for HnswConfig {
     fn default() -> Self {
-        HnswConfig { metric: Metric::default(), m: 16, ef_construction: 200, alpha: 1.2, seed: 0 }
+        HnswConfig {
+            metric: Metric::default(),
+            m: 16,
+            ef_construction: 200,
+            alpha: 1.2,
+            storage: Storage::F32,
+            seed: 0,
+        }
     }
 }
 
 impl HnswConfig {
-    fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::new(ErrorKind::Config, what));
         if !(2..=512).contains(&self.m) {
             return refuse(format!("m is {}; 2 to 512 links are supported, 16 is usual", self.m));
@@ -88,11 +104,11 @@ impl HnswConfig {
 /// # Ok::<(), edgekit_vector_index::Error>(())
 /// ```
 pub struct HnswIndex {
-    config: HnswConfig,
-    vectors: Vectors,
-    links: Links,
+    pub(crate) config: HnswConfig,
+    pub(crate) vectors: Vectors,
+    pub(crate) links: Links,
     /// A node of the highest layer; none while the index is empty.
-    entry: Option<u32>,
+    pub(crate) entry: Option<u32>,
     build: Box<Build>,
 }
 
@@ -101,16 +117,27 @@ impl HnswIndex {
     ///
     /// # Errors
     ///
-    /// [`Config`](ErrorKind::Config) for a setting outside its range, or unless `dim` is 1 to
-    /// 1,048,576.
+    /// [`Config`](ErrorKind::Config) for a setting outside its range, unless `dim` is 1 to
+    /// 1,048,576, and for a storage whose codes must be [`trained`](Self::trained).
     pub fn new(dim: usize, config: HnswConfig) -> Result<Self, Error> {
+        HnswIndex::trained(dim, config, &[])
+    }
+
+    /// An empty index whose [`Storage`] learns its ranges from `sample`: some vectors like those to
+    /// come, one behind the other. A few hundred are enough; storage without codes needs none.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), [`Config`](ErrorKind::Config) if codes have no sample of whole
+    /// vectors, [`NotFinite`](ErrorKind::NotFinite) if it cannot be stored.
+    pub fn trained(dim: usize, config: HnswConfig, sample: &[f32]) -> Result<Self, Error> {
         config.validate()?;
         Ok(HnswIndex {
             config,
-            vectors: Vectors::new(config.metric, dim)?,
+            vectors: Vectors::new(config.metric, dim, config.storage, sample)?,
             links: Links::new(config.m),
             entry: None,
-            build: Box::default(),
+            build: Box::new(Build::new()),
         })
     }
 
@@ -124,18 +151,11 @@ impl HnswIndex {
         self.entry.map_or(0, |entry| self.links.level(entry) + 1)
     }
 
-    /// Mean number of links per vector in the bottom layer.
-    pub fn mean_degree(&self) -> f64 {
-        let links: usize =
-            (0..self.len() as u32).map(|node| self.links.neighbors(node, 0).count()).sum();
-        links as f64 / self.len().max(1) as f64
-    }
-
     /// The highest layer of a vector: level `l` with probability `m⁻ˡ`, as in the paper, but drawn
-    /// by a hash, so that it depends on nothing but the seed and the id.
-    fn draw_level(&self, id: u64) -> usize {
+    /// by a hash of the slot, so that a slot that is used again has the links it needs.
+    fn draw_level(&self, slot: u32) -> usize {
         let m = self.config.m as u64;
-        let mut draw = mix64(self.config.seed ^ mix64(id));
+        let mut draw = mix64(self.config.seed ^ mix64(slot.into()));
         let mut level = 0;
         while draw < u64::MAX / m && level < links::MAX_LEVEL {
             draw = draw.wrapping_mul(m);
@@ -151,7 +171,7 @@ impl Index for HnswIndex {
     }
 
     fn dim(&self) -> usize {
-        self.vectors.dim()
+        self.vectors.dim
     }
 
     fn len(&self) -> usize {
@@ -168,10 +188,27 @@ impl Index for HnswIndex {
 
     fn insert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error> {
         let slot = self.vectors.push(id, vector)?;
-        let level = self.draw_level(id);
-        self.links.push(level);
+        let level = self.draw_level(slot);
+        if slot as usize == self.links.len() {
+            self.links.push(level);
+        }
         self.link(slot, level);
         Ok(())
+    }
+
+    fn remove(&mut self, id: u64) -> Result<bool, Error> {
+        self.vectors.check_writable()?;
+        let slot = self.vectors.slot(id);
+        if let Some(slot) = slot {
+            self.unlink(slot);
+        }
+        Ok(slot.is_some())
+    }
+
+    fn upsert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error> {
+        self.vectors.check(vector)?;
+        self.remove(id)?;
+        self.insert(id, vector)
     }
 
     fn search<'s>(
@@ -181,20 +218,57 @@ impl Index for HnswIndex {
         params: &SearchParams,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
-        let vectors = &self.vectors;
-        vectors.prepare_query(query, &mut scratch.query)?;
-        scratch.results.clear();
-        let Some(entry) = self.entry.filter(|_| k > 0) else {
-            return Ok(&scratch.results);
-        };
-        let query = &scratch.query;
-        let score = |slots: &[u32], out: &mut [f32]| vectors.distances(query, slots, out);
-        let walk = &mut scratch.walk;
-        self.links.descend(entry, self.links.level(entry), 0, walk, score);
-        let ef = params.ef.max(k).min(vectors.len());
-        self.links.beam(0, ef, walk, score);
-        let found = scratch.walk.pool.iter().take(k);
-        scratch.results.extend(found.map(|(d, s)| Neighbor { id: vectors.id(s), distance: d }));
+        self.vectors.prepare_query(query, &mut scratch.query)?;
+        let ef = self.beam_width(k, params);
+        if self.scans(ef, params) {
+            self.vectors.scan(self.config.storage.shortlist(k), |_| true, scratch);
+        } else {
+            self.walk(ef, scratch);
+        }
+        self.vectors.finish(k, scratch);
+        Ok(&scratch.results)
+    }
+
+    fn search_filtered<'s>(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        filter: &Filter<'_>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.vectors.prepare_query(query, &mut scratch.query)?;
+        self.filtered(k, params, filter, scratch);
+        self.vectors.finish(k, scratch);
+        Ok(&scratch.results)
+    }
+
+    fn search_range<'s>(
+        &self,
+        query: &[f32],
+        radius: f32,
+        params: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.vectors.prepare_query(query, &mut scratch.query)?;
+        let n = self.len();
+        let mut ef = self.beam_width(1, params);
+        loop {
+            if ef >= n || self.scans(ef, params) {
+                self.vectors.scan_range(radius, scratch);
+                self.vectors.report(usize::MAX, scratch);
+                break;
+            }
+            self.walk(ef, scratch);
+            self.vectors.finish_all(scratch);
+            let found = scratch.results.partition_point(|found| found.distance <= radius);
+            scratch.results.truncate(found);
+            // A fifth of the beam beyond the radius shows that little is missed within it.
+            if found * 5 <= ef * 4 {
+                break;
+            }
+            ef *= 2;
+        }
         Ok(&scratch.results)
     }
 
