@@ -105,8 +105,9 @@ fn similar(
 ) -> Result<Vec<usize>, Error> {
     let mut fetch = 16;
     loop {
-        let found =
-            index.search(centre, fetch, &SearchParams { ef }, scratch).map_err(from_index)?;
+        let found = index
+            .search(centre, fetch, &SearchParams { ef, ..SearchParams::default() }, scratch)
+            .map_err(from_index)?;
         let inside = found.partition_point(|n| 1.0 - n.distance >= threshold);
         if inside < found.len() || found.len() < fetch {
             return Ok(found[..inside].iter().map(|n| n.id as usize).collect());
