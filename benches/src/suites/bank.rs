@@ -21,7 +21,9 @@ pub fn declare(suite: &mut Suite) {
         thousand(suite);
     }
     if suite.wants("bank/readers") {
-        suite.measure("bank/readers/scaling", Unit::Ratio, readers);
+        let mut world = World::new(100);
+        let bank = filled(&mut world, 1000, BankConfig::default());
+        suite.measure("bank/readers/scaling", Unit::Ratio, move || readers(&bank, &mut world));
     }
     if suite.wants("bank/lookup10000") {
         graph(suite, "bank/lookup10000", 10_000);
@@ -150,18 +152,16 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 
 /// What readers on all cores but one manage beside a writer, as a share of as many times what one
 /// reader manages alone.
-fn readers() -> f64 {
+fn readers(bank: &Bank, world: &mut World) -> f64 {
     let cores = std::thread::available_parallelism().map_or(2, |n| n.get());
     let count = cores.saturating_sub(1).max(1);
-    let mut world = World::new(100);
-    let bank = filled(&mut world, 1000, BankConfig::default());
     let queries: Vec<Vec<f32>> = (0..64).map(|_| world.vector()).collect();
     let fresh: Vec<Pattern> = (0..256).map(|_| world.pattern()).collect();
     let rate = |readers: usize, writing: bool| -> f64 {
         let done = AtomicBool::new(false);
         let start = Instant::now();
         let looked_up: usize = std::thread::scope(|scope| {
-            let (bank, done, queries) = (&bank, &done, &queries);
+            let (done, queries) = (&done, &queries);
             let readers: Vec<_> = (0..readers)
                 .map(|_| {
                     scope.spawn(move || {
@@ -177,14 +177,14 @@ fn readers() -> f64 {
                     })
                 })
                 .collect();
-            while start.elapsed() < Duration::from_millis(300) {
-                if writing {
-                    for pattern in &fresh {
+            let mut patterns = fresh.iter().cycle();
+            while start.elapsed() < Duration::from_millis(150) {
+                match patterns.next().filter(|_| writing) {
+                    Some(pattern) => {
                         let id = bank.store(pattern.clone()).expect("valid");
                         bank.remove(id).expect("valid");
                     }
-                } else {
-                    std::thread::sleep(Duration::from_millis(10));
+                    None => std::thread::sleep(Duration::from_millis(10)),
                 }
             }
             done.store(true, Ordering::Relaxed);
@@ -192,13 +192,7 @@ fn readers() -> f64 {
         });
         looked_up as f64 / start.elapsed().as_secs_f64()
     };
-    // Interleaved, and the best of each: other work on the machine only ever slows.
-    let (mut alone, mut beside) = (0.0f64, 0.0f64);
-    for _ in 0..5 {
-        alone = alone.max(rate(1, false));
-        beside = beside.max(rate(count, true));
-    }
-    beside / (alone * count as f64)
+    rate(count, true) / (rate(1, false) * count as f64)
 }
 
 /// Look-ups in a graph: their time, and their recall against the exact product order.

@@ -5,6 +5,9 @@
 
 mod contenders;
 mod data;
+mod kinds;
+#[cfg(feature = "peers")]
+mod python;
 mod scan;
 
 use std::cell::RefCell;
@@ -33,12 +36,16 @@ pub fn declare(suite: &mut Suite) {
             real(suite, dim);
         }
     }
+    if suite.wants("index/filter") {
+        kinds::filters(suite, &Rc::new(Dataset::debian(384)));
+    }
     for shape in data::SHAPES {
         if suite.wants(&format!("index/{shape}")) {
             synthetic(suite, shape);
         }
     }
     scan::declare(suite);
+    kinds::files(suite);
 }
 
 /// Embeddings of text: all libraries at equal recall.
@@ -67,6 +74,8 @@ fn real(suite: &mut Suite, dim: usize) {
             start.elapsed().as_nanos() as f64
         });
     }
+    kinds::graphs(suite, &data);
+    kinds::scans(suite, &data);
     let rival = format!("index/{dim}/instant-distance");
     if suite.wants(&rival) {
         let contender: Box<dyn Contender> = match dim {
@@ -79,10 +88,15 @@ fn real(suite: &mut Suite, dim: usize) {
     if suite.wants(&format!("index/{dim}/usearch")) {
         compete(suite, &data, "usearch", Box::new(contenders::Usearch::new(&data)));
     }
+    #[cfg(feature = "peers")]
+    for library in python::LIBRARIES {
+        python::compete(suite, &data, library);
+    }
 }
 
 fn build(config: HnswConfig, data: &Dataset) -> HnswIndex {
-    let mut index = HnswIndex::new(data.dim, config).expect("the settings are valid");
+    let sample: Vec<f32> = data.base().take(2_000).flatten().copied().collect();
+    let mut index = HnswIndex::trained(data.dim, config, &sample).expect("the settings are valid");
     index.reserve(data.len());
     for (id, vector) in data.base().enumerate() {
         index.insert(id as u64, vector).expect("the data is finite");

@@ -1,5 +1,6 @@
 //! qlearning: steps learned per second against naive loops and rivals, single operations, memory.
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -67,22 +68,18 @@ fn steps_per_second(suite: &mut Suite) {
     suite.check("qlearning/lake4/naive", success > 0.5, || format!("success {success}"));
 
     suite.measure("qlearning/lake4/edgekit", Unit::PerSecond, move || {
-        best_rate(|| train(&mut ours, &mut env, STEPS).expect("the lake's steps are valid"))
+        rate(|| train(&mut ours, &mut env, STEPS).expect("the lake's steps are valid"))
     });
-    suite.measure("qlearning/lake4/naive", Unit::PerSecond, move || best_rate(|| naive.run(STEPS)));
+    suite.measure("qlearning/lake4/naive", Unit::PerSecond, move || rate(|| naive.run(STEPS)));
     #[cfg(feature = "peers")]
     peers::declare(suite);
 }
 
-/// The best of five: whatever else runs on the machine only ever slows a run down.
-fn best_rate(mut run: impl FnMut() -> u64) -> f64 {
-    (0..5)
-        .map(|_| {
-            let start = Instant::now();
-            let steps = run();
-            steps as f64 / start.elapsed().as_secs_f64()
-        })
-        .fold(0.0, f64::max)
+/// Events a second of one run.
+fn rate(run: impl FnOnce() -> u64) -> f64 {
+    let start = Instant::now();
+    let events = run();
+    events as f64 / start.elapsed().as_secs_f64()
 }
 
 /// What one writes in half an hour: the lake and the table in arrays, nothing checked.
@@ -240,6 +237,19 @@ fn batch(suite: &mut Suite) {
     suite.time("qlearning/batch100/one-by-one", move || {
         black_box(&some).iter().map(|t| one_by_one.learn(t).unwrap_or(0.0)).sum::<f32>()
     });
+    let (mut map, some) = (HashMap::<(u64, usize), f32>::new(), steps.clone());
+    suite.time("qlearning/batch100/hash-map", move || {
+        for t in black_box(&some) {
+            let known = |action| map.get(&(t.next_state, action)).copied().unwrap_or(0.0);
+            let future = match t.end {
+                End::Terminated => 0.0,
+                _ => (0..ACTIONS).map(known).fold(f32::NEG_INFINITY, f32::max),
+            };
+            let value = map.entry((t.state, t.action)).or_insert(0.0);
+            *value += ALPHA * (t.reward + GAMMA * future - *value);
+        }
+        map.len()
+    });
     suite.time("qlearning/batch100/scalar", move || baseline.update(black_box(&steps)));
 }
 
@@ -296,7 +306,7 @@ fn replay(suite: &mut Suite) {
     });
     // Batches of 32, as a learner draws them; the figure is per item.
     suite.measure("qlearning/replay/sample-update/1e6", Unit::Nanos, move || {
-        let items = best_rate(|| {
+        let items = rate(|| {
             for _ in 0..2000 {
                 replay.sample(32, &mut rng, &mut drawn).expect("not empty");
                 for drawn in &drawn {
@@ -329,49 +339,66 @@ fn memory(suite: &mut Suite) {
     suite.value("qlearning/bytes/hashed-1000-states", Unit::Bytes, worst);
 }
 
+/// A world, how long its episodes last, how it is learned, and how often that is looked at.
+struct Course {
+    id: &'static str,
+    name: &'static str,
+    mdp: Mdp,
+    limit: u64,
+    config: AgentConfig,
+    every: u64,
+}
+
 /// How good the greedy policy is after so many steps, exactly evaluated on the model.
 fn curves(suite: &mut Suite) {
-    if !suite.wants("qlearning/curve") {
+    if !suite.wants("qlearning/learned") {
         return;
     }
-    let worlds: [(&str, Mdp, u64, f32, Policy, StepSize, u64); 3] = [
-        (
-            "FrozenLake 4×4, slippery",
-            frozen_lake(Lake::Small, Surface::Slippery),
-            100,
-            0.999,
-            Policy::EpsilonGreedy(Schedule::Constant(1.0)),
-            StepSize::Harmonic { half: 100.0, floor: 0.0 },
-            40_000,
-        ),
-        (
-            "CliffWalking",
-            cliff_walking(),
-            200,
-            1.0,
-            Policy::EpsilonGreedy(Schedule::Constant(0.1)),
-            StepSize::Scheduled(Schedule::Constant(0.5)),
-            1_000,
-        ),
-        (
-            "Taxi",
-            taxi(),
-            200,
-            1.0,
-            Policy::EpsilonGreedy(Schedule::Constant(0.1)),
-            StepSize::Scheduled(Schedule::Constant(0.5)),
-            10_000,
-        ),
+    let constant =
+        |rate| AgentConfig { step_size: StepSize::Scheduled(Schedule::Constant(rate)), ..config() };
+    let undiscounted = AgentConfig { discount: 1.0, ..constant(0.5) };
+    let courses = [
+        Course {
+            id: "lake4",
+            name: "FrozenLake 4×4, slippery",
+            mdp: frozen_lake(Lake::Small, Surface::Slippery),
+            limit: 100,
+            config: AgentConfig {
+                policy: Policy::EpsilonGreedy(Schedule::Constant(1.0)),
+                step_size: StepSize::Harmonic { half: 100.0, floor: 0.0 },
+                discount: 0.999,
+                ..config()
+            },
+            every: 40_000,
+        },
+        Course {
+            id: "cliff",
+            name: "CliffWalking",
+            mdp: cliff_walking(),
+            limit: 200,
+            config: undiscounted,
+            every: 800,
+        },
+        Course {
+            id: "taxi",
+            name: "Taxi",
+            mdp: taxi(),
+            limit: 200,
+            config: undiscounted,
+            every: 10_000,
+        },
     ];
-    for (name, mdp, limit, discount, policy, step_size, every) in worlds {
-        let config = AgentConfig { policy, step_size, discount, seed: 5, ..AgentConfig::default() };
+    for Course { id, name, mdp, limit, config, every } in courses {
         let mut learner = agent(mdp.states(), mdp.actions(), config);
-        let mut env = MdpEnv::new(&mdp, limit, 6);
+        let mut env = MdpEnv::new(&mdp, limit, config.seed + 1);
         let mut points = vec![(0.0, quality(&learner, &mdp, limit as usize))];
-        for _ in 0..25 {
-            train(&mut learner, &mut env, every).expect("the model's steps are valid");
+        for look in 1..=25 {
+            let missing = (look * every).saturating_sub(learner.steps());
+            train(&mut learner, &mut env, missing).expect("the model's steps are valid");
             points.push((learner.steps() as f64, quality(&learner, &mdp, limit as usize)));
         }
+        let last = points.last().map_or(f64::NAN, |p| p.1);
+        suite.value(format!("qlearning/learned/{id}"), Unit::Ratio, last);
         suite.series(Series {
             plot: format!("qlearning: {name}"),
             x_label: "steps learned".into(),
@@ -395,7 +422,7 @@ mod peers {
     use rurel::strategy::learn::QLearning;
     use rurel::strategy::terminate::FixedIterations;
 
-    use super::{ALPHA, GAMMA, HOLES, STEPS, agent, best_rate, config};
+    use super::{ALPHA, GAMMA, HOLES, STEPS, agent, config, rate};
     use crate::{Suite, Unit};
     use edgekit_qlearning::envs::{Lake, Surface, frozen_lake};
     use edgekit_qlearning::{AgentConfig, MdpEnv, Policy, Schedule, train};
@@ -449,12 +476,12 @@ mod peers {
         let mut ours = agent(16, 4, all_random);
         let mut env = MdpEnv::new(&frozen_lake(Lake::Small, Surface::Slippery), 100, 2);
         suite.measure("qlearning/lake4/random/edgekit", Unit::PerSecond, move || {
-            best_rate(|| train(&mut ours, &mut env, STEPS).expect("the lake's steps are valid"))
+            rate(|| train(&mut ours, &mut env, STEPS).expect("the lake's steps are valid"))
         });
         let mut trainer = AgentTrainer::new();
         let mut walker = Walker { tile: Tile(0), rng: Pcg64Mcg::seed_from_u64(7) };
         suite.measure("qlearning/lake4/random/rurel", Unit::PerSecond, move || {
-            best_rate(|| {
+            rate(|| {
                 trainer.train(
                     &mut walker,
                     &QLearning::new(f64::from(ALPHA), f64::from(GAMMA), 0.0),

@@ -92,7 +92,8 @@ impl AgentConfig {
 /// A tabular agent: ask it to [`act`](Agent::act), tell it what came of it with
 /// [`learn`](Agent::learn).
 ///
-/// Given the same configuration, table and transitions it makes the same choices, on every machine.
+/// Given the same configuration, table and transitions it makes the same choices; softmax and
+/// exponential schedules as far as the platform's `exp` gives the same bits.
 #[derive(Clone, Debug)]
 pub struct Agent<T> {
     pub(crate) config: AgentConfig,
@@ -170,7 +171,7 @@ impl<T: Table> Agent<T> {
     /// # Errors
     /// [`ErrorKind::State`], [`ErrorKind::Full`] and [`ErrorKind::Action`] for what the table cannot
     /// hold; [`ErrorKind::Value`] if the reward is not finite or would make a value so. Nothing is
-    /// changed then.
+    /// changed then, but that n-step SARSA may have made earlier updates and Q(λ) drops its traces.
     #[inline]
     pub fn learn(&mut self, t: &Transition) -> Result<f32, Error> {
         if t.action >= self.table.rows().actions() {

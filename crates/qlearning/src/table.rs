@@ -76,7 +76,8 @@ impl Rows {
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.values.len() / self.actions
+        // A damaged file may claim that there are no actions.
+        self.values.len().checked_div(self.actions).unwrap_or(0)
     }
 
     /// Whether there is no row.

@@ -73,3 +73,21 @@ fn a_saved_taxi_is_small() {
     train(&mut agent, &mut MdpEnv::new(&taxi(), 200, 1), 10_000).unwrap();
     assert!(saved(&agent).len() < 500 * 6 * 8);
 }
+
+/// Found by fuzzing: a right checksum over a table of no actions.
+#[test]
+fn a_body_that_contradicts_itself_is_refused_and_not_divided_by() {
+    let agent = Agent::new(HashedTable::new(4, 3, 0.0).unwrap(), AgentConfig::default()).unwrap();
+    let mut bytes = saved(&agent);
+    let header = 19;
+    for at in header..bytes.len() {
+        for value in [0, 1, 0x7f] {
+            let old = std::mem::replace(&mut bytes[at], value);
+            let sum = crc32fast::hash(&bytes[header..]).to_le_bytes();
+            bytes[header - 4..header].copy_from_slice(&sum);
+            // Whatever it says, it says it without a panic.
+            let _ = Agent::<HashedTable>::load(&bytes[..]).map(|_| ()).map_err(|e| e.kind());
+            bytes[at] = old;
+        }
+    }
+}

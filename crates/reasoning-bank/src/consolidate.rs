@@ -7,7 +7,7 @@ use edgekit_vector_index::{
 };
 
 use crate::Error;
-use crate::bank::BankConfig;
+use crate::config::BankConfig;
 use crate::graph::from_index;
 use crate::shelf::{Change, Entry, Usage};
 
@@ -105,8 +105,9 @@ fn similar(
 ) -> Result<Vec<usize>, Error> {
     let mut fetch = 16;
     loop {
-        let found =
-            index.search(centre, fetch, &SearchParams { ef, ..SearchParams::default() }, scratch).map_err(from_index)?;
+        let found = index
+            .search(centre, fetch, &SearchParams { ef, ..SearchParams::default() }, scratch)
+            .map_err(from_index)?;
         let inside = found.partition_point(|n| 1.0 - n.distance >= threshold);
         if inside < found.len() || found.len() < fetch {
             return Ok(found[..inside].iter().map(|n| n.id as usize).collect());

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod bank;
+mod config;
 mod consolidate;
 mod error;
 mod extract;
@@ -13,7 +14,8 @@ mod persist;
 mod shelf;
 mod trajectory;
 
-pub use bank::{Bank, BankConfig, BankStats, Imported, Keep, Readers, Stored};
+pub use bank::Bank;
+pub use config::{BankConfig, BankStats, Imported, Keep, Readers, Stored};
 pub use error::{Error, ErrorKind};
 pub use extract::ExtractConfig;
 pub use pattern::Pattern;

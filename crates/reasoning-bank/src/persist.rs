@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use crate::bank::{Bank, BankConfig};
+use crate::bank::Bank;
+use crate::config::BankConfig;
 use crate::shelf::{Change, Entry, Usage};
 use crate::{Error, ErrorKind, Pattern};
 

@@ -9,7 +9,7 @@ use edgekit_kernels_simd::{Kernels, Rows};
 use edgekit_vector_index::Scratch;
 use rustc_hash::FxHashMap;
 
-use crate::bank::BankConfig;
+use crate::config::BankConfig;
 use crate::graph::Graph;
 use crate::pattern::unit;
 use crate::{Error, Pattern};
@@ -158,8 +158,8 @@ impl Shelf {
         for change in changes {
             match change {
                 Change::Put(entry) => self.put(entry)?,
-                Change::Remove(id) => self.remove(*id),
-                Change::Decay(factor) => self.decay(*factor)?,
+                Change::Remove(id) => self.remove(*id)?,
+                Change::Decay(factor) => self.decay(*factor),
             }
         }
         self.tidy()
@@ -277,9 +277,8 @@ impl Shelf {
             matches.clear();
             for neighbor in fetched {
                 last_bound = graph.bound(neighbor);
-                let Some(slot) = graph.slot(neighbor.id) else { continue };
+                let Some((slot, similarity)) = graph.resolve(neighbor) else { continue };
                 let entry = &self.entries[slot as usize];
-                let similarity = graph.similarity(neighbor);
                 let score = similarity * entry.pattern.confidence;
                 if score > 0.0 {
                     offer(matches, Match { id: entry.id, similarity, score }, k);
@@ -312,7 +311,7 @@ impl Shelf {
                 self.slots.insert(entry.id, slot);
                 self.confidences.push(confidence);
                 if let Some(graph) = &mut self.graph {
-                    return graph.insert(slot, &direction, confidence);
+                    return graph.insert(entry.id, &direction, confidence);
                 }
                 self.rows.resize(self.entries.len() * self.stride, 0.0);
                 slot
@@ -324,8 +323,8 @@ impl Shelf {
     }
 
     /// Removes an entry; the last one takes its slot.
-    fn remove(&mut self, id: u64) {
-        let Some(slot) = self.slots.remove(&id) else { return };
+    fn remove(&mut self, id: u64) -> Result<(), Error> {
+        let Some(slot) = self.slots.remove(&id) else { return Ok(()) };
         let at = slot as usize;
         let last = self.entries.len() - 1;
         self.entries.swap_remove(at);
@@ -334,16 +333,17 @@ impl Shelf {
             self.slots.insert(moved.id, slot);
         }
         match &mut self.graph {
-            Some(graph) => graph.swap_remove(slot),
+            Some(graph) => graph.swap_remove(slot)?,
             None => {
                 let stride = self.stride;
                 self.rows.copy_within(last * stride..(last + 1) * stride, at * stride);
                 self.rows.truncate(last * stride);
             }
         }
+        Ok(())
     }
 
-    fn decay(&mut self, factor: f32) -> Result<(), Error> {
+    fn decay(&mut self, factor: f32) {
         for (entry, confidence) in self.entries.iter_mut().zip(&mut self.confidences) {
             *confidence *= factor;
             entry.pattern.confidence = *confidence;
@@ -351,10 +351,9 @@ impl Shelf {
         if let Some(graph) = &mut self.graph {
             graph.decay(factor);
         }
-        Ok(())
     }
 
-    /// Starts a graph when scanning has become too slow, and a new one when too much of it is dead.
+    /// Starts a graph when scanning has become too slow, and a new one when its levels have faded.
     fn tidy(&mut self) -> Result<(), Error> {
         let n = self.entries.len();
         let wanted = match &self.graph {
@@ -372,9 +371,9 @@ impl Shelf {
         } else if wanted {
             let mut graph = Graph::new(&self.config)?;
             graph.reserve(n);
-            for (slot, entry) in self.entries.iter().enumerate() {
+            for entry in &self.entries {
                 let direction = unit(&entry.pattern.centroid)?;
-                graph.insert(slot as u32, &direction, entry.pattern.confidence)?;
+                graph.insert(entry.id, &direction, entry.pattern.confidence)?;
             }
             self.graph = Some(graph);
             self.rows = AVec::new(64);

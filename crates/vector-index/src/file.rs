@@ -201,7 +201,9 @@ impl Parsed {
         let Some(table) = table else {
             return refuse("the table of sections is longer than the file".into());
         };
-        if checksum(head, table) != long(head, 120) {
+        // A fuzzer would hardly get past checksums.
+        let sums_count = !cfg!(fuzzing);
+        if sums_count && checksum(head, table) != long(head, 120) {
             return refuse("the header's checksum is wrong: the file is damaged".into());
         }
         let mut sections = Vec::new();
@@ -213,7 +215,7 @@ impl Parsed {
             }
             let (start, len) = (start as usize, len as usize);
             let is_read = matches!(source, Source::Read(_));
-            if is_read && xxh3_64(&bytes[start..start + len]) != long(line, 24) {
+            if sums_count && is_read && xxh3_64(&bytes[start..start + len]) != long(line, 24) {
                 return refuse(format!(
                     "the checksum of section {tag} is wrong: the file is damaged"
                 ));

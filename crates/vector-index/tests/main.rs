@@ -1,6 +1,8 @@
 //! The crate's tests from outside: behaviour of both indexes, recall, a model, allocations.
 
 mod allocation;
+#[cfg(feature = "rayon")]
+mod bulk;
 mod change;
 mod contract;
 mod data;

@@ -20,6 +20,8 @@ pub(super) struct Dataset {
     pub(super) queries: Vec<Vec<f32>>,
     /// Ids of the `K` nearest.
     truth: Vec<Vec<u64>>,
+    /// The `.fvecs` files of base and queries, if that is where it is from.
+    pub(super) files: Option<(PathBuf, PathBuf)>,
 }
 
 impl Dataset {
@@ -40,7 +42,7 @@ impl Dataset {
             found.iter().map(|neighbor| neighbor.id).collect()
         };
         let truth = queries.iter().map(&mut nearest).collect();
-        Dataset { source, metric, dim, base, queries, truth }
+        Dataset { source, metric, dim, base, queries, truth, files: None }
     }
 
     /// 10,000 embeddings of Debian package descriptions: 384 values by inner product, or 128 by
@@ -58,7 +60,10 @@ impl Dataset {
             };
             if let (Some(base), Some(queries)) = (read("base"), read("query")) {
                 let queries = queries.rows().map(<[f32]>::to_vec).collect();
-                return Dataset::new(name.into(), metric, dim, base.values, queries);
+                let mut data = Dataset::new(name.into(), metric, dim, base.values, queries);
+                let file = |part: &str| place.join(format!("{name}_{part}.fvecs"));
+                data.files = Some((file("base"), file("query")));
+                return data;
             }
         }
         let file = std::fs::read(root.join("data/debian2k/vectors.safetensors"))
@@ -97,6 +102,13 @@ impl Dataset {
             rows.sort_by(|a, b| a[0].total_cmp(&b[0]));
         }
         Dataset::new(shape.into(), Metric::L2Squared, DIM, rows.concat(), queries)
+    }
+
+    /// The first `n` vectors, with the neighbours among them.
+    pub(super) fn first(&self, n: usize) -> Self {
+        let base = self.base.chunks_exact(self.dim).take(n).flatten().copied().collect();
+        let source = format!("the first {n} of {}", self.source);
+        Dataset::new(source, self.metric, self.dim, base, self.queries.clone())
     }
 
     pub(super) fn len(&self) -> usize {

@@ -2,8 +2,8 @@
 
 use aligned_vec::{AVec, ConstAlign};
 
-use super::HnswIndex;
 use super::links::Links;
+use super::{HnswConfig, HnswIndex};
 use crate::pool::{distance, id, pack};
 use crate::scratch::Walk;
 use crate::store::{Query, Store};
@@ -15,7 +15,7 @@ const BATCH: usize = 8;
 
 /// Working memory of changes to the graph, kept from one to the next.
 pub(super) struct Build {
-    pub(super) walk: Walk,
+    walk: Walk,
     query: Query,
     pub(super) select: Select,
 }
@@ -53,15 +53,49 @@ impl Select {
     }
 }
 
+/// What a new node is to be linked to.
+#[derive(Default)]
+pub(super) struct Choice {
+    /// Its neighbours in each layer it takes part in, from the bottom.
+    pub(super) layers: Vec<Vec<u32>>,
+    /// Packed candidates for its parent, nearest first.
+    pub(super) parents: Vec<u64>,
+}
+
 impl HnswIndex {
     /// Links a node that has none yet, which takes part in the layers up to `level`.
     pub(super) fn link(&mut self, node: u32, level: usize) {
         let HnswIndex { config, vectors, links, entry, build, .. } = self;
-        let Build { walk, query, select } = &mut **build;
         let Some(top) = *entry else {
             *entry = Some(node);
             return;
         };
+        let mut choice = build.choose(config, vectors, links, top, node, level);
+        adopt(links, node, &mut choice);
+        for (layer, neighbors) in choice.layers.iter().enumerate().rev() {
+            links.set(node, layer, neighbors.iter().copied());
+            for &neighbor in neighbors {
+                build.select.link_back(vectors, links, config.alpha, neighbor, node, layer);
+            }
+        }
+        if level > links.level(top) {
+            *entry = Some(node);
+        }
+    }
+}
+
+impl Build {
+    /// Finds the neighbours of a new node, starting at `top`, without linking it.
+    pub(super) fn choose(
+        &mut self,
+        config: &HnswConfig,
+        vectors: &Vectors,
+        links: &Links,
+        top: u32,
+        node: u32,
+        level: usize,
+    ) -> Choice {
+        let Build { walk, query, select } = self;
         let top_level = links.level(top);
         vectors.query_of(node, query);
         let dead = vectors.dead();
@@ -71,7 +105,9 @@ impl HnswIndex {
         links.descend(top, top_level, level.min(top_level), dead, walk, |slots, out| {
             score(query, slots, out);
         });
-        for layer in (0..=level.min(top_level)).rev() {
+        let mut choice =
+            Choice { layers: vec![Vec::new(); level.min(top_level) + 1], parents: Vec::new() };
+        for (layer, neighbors) in choice.layers.iter_mut().enumerate().rev() {
             let ef = config.ef_construction;
             links.beam(layer, ef, dead, walk, |slots, out| score(query, slots, out));
             if let Some(originals) = &vectors.originals {
@@ -84,26 +120,20 @@ impl HnswIndex {
             // As in the paper, m links at first even where 2m fit: the rest fills up with links
             // back, which is measured to be as good as choosing 2m at once and twice as fast.
             select.diverse(vectors, config.alpha, config.m, |_| false);
-            if layer == 0 {
-                adopt(links, node, &select.candidates, &mut select.kept);
-            }
-            links.set(node, layer, select.kept.iter().copied());
-            let neighbors = select.kept.clone();
-            for neighbor in neighbors {
-                select.link_back(vectors, links, config.alpha, neighbor, node, layer);
-            }
+            neighbors.extend_from_slice(&select.kept);
         }
-        if level > top_level {
-            *entry = Some(node);
-        }
+        choice.parents.extend_from_slice(&select.candidates);
+        choice
     }
 }
 
 /// Gives `node` the nearest candidate as parent that may have another child, and makes it one of
-/// the links in `kept`. Every node but the first was adopted, so below a full candidate there is
+/// its links. Every node but the first was adopted, so below a full candidate there is
 /// always one with room.
-fn adopt(links: &mut Links, node: u32, candidates: &[u64], kept: &mut Vec<u32>) {
-    let parent = candidates
+pub(super) fn adopt(links: &mut Links, node: u32, choice: &mut Choice) {
+    let kept = &mut choice.layers[0];
+    let parent = choice
+        .parents
         .iter()
         .map(|&entry| id(entry))
         .find(|&slot| links.has_room(slot))
@@ -133,17 +163,31 @@ impl Select {
         self.slots.clear();
         self.slots.extend(links.neighbors(from, layer).chain([node]));
         self.relink(vectors, links, alpha, from, layer);
+        links.set(from, layer, self.kept.iter().copied());
     }
 
-    /// Chooses the links of `node` among `self.slots`.
-    fn relink(
+    /// Leaves in `self.kept` the links of `node` chosen among those it has and `others`.
+    pub(super) fn rechoose(
         &mut self,
         vectors: &Vectors,
-        links: &mut Links,
+        links: &Links,
         alpha: f32,
         node: u32,
         layer: usize,
+        others: impl Iterator<Item = u32>,
     ) {
+        self.slots.clear();
+        self.slots.extend(links.neighbors(node, layer));
+        for other in others {
+            if other != node && !self.slots.contains(&other) {
+                self.slots.push(other);
+            }
+        }
+        self.relink(vectors, links, alpha, node, layer);
+    }
+
+    /// Chooses the links of `node` among `self.slots`.
+    fn relink(&mut self, vectors: &Vectors, links: &Links, alpha: f32, node: u32, layer: usize) {
         let Select { query, slots, distances, candidates, .. } = self;
         vectors.query_of(node, query);
         distances.resize(slots.len(), 0.0);
@@ -155,27 +199,6 @@ impl Select {
         candidates.sort_unstable();
         let permanent = |other| layer == 0 && links.is_permanent(node, other);
         self.diverse(vectors, alpha, links.width(layer), permanent);
-        links.set(node, layer, self.kept.iter().copied());
-    }
-
-    /// Chooses the links of `node` anew among those it has and `others`.
-    pub(super) fn repair(
-        &mut self,
-        vectors: &Vectors,
-        links: &mut Links,
-        alpha: f32,
-        node: u32,
-        layer: usize,
-        others: &[u32],
-    ) {
-        self.slots.clear();
-        self.slots.extend(links.neighbors(node, layer));
-        for &other in others {
-            if other != node && !self.slots.contains(&other) {
-                self.slots.push(other);
-            }
-        }
-        self.relink(vectors, links, alpha, node, layer);
     }
 
     /// Keeps at most `width` of the candidates: those that are permanent, and going from the

@@ -1,5 +1,7 @@
 //! The HNSW graph index: its settings, its type, and how it answers.
 
+#[cfg(feature = "rayon")]
+mod bulk;
 mod check;
 mod insert;
 mod links;

@@ -32,7 +32,9 @@ impl HnswIndex {
             near.dedup();
             for from in near {
                 if !vectors.is_dead(from) && links.drop(from, layer, node) {
-                    select.repair(vectors, links, config.alpha, from, layer, &around);
+                    let others = around.iter().copied();
+                    select.rechoose(vectors, links, config.alpha, from, layer, others);
+                    links.set(from, layer, select.kept.iter().copied());
                 }
             }
             // The tree: the first orphan of a root becomes the root, the others get a parent that

@@ -3,7 +3,7 @@
 //! Distances come from a closure that scores many slots at once: the unvisited neighbours of a node
 //! are gathered first and scored together, so that their rows are fetched while others are summed.
 
-use super::links::Links;
+use super::links::{Links, NONE};
 use crate::scratch::{Visited, Walk};
 
 impl Links {
@@ -39,7 +39,17 @@ impl Links {
         score: impl FnMut(&[u32], &mut [f32]),
     ) {
         let gather = |node, visited: &mut Visited, slots: &mut Vec<u32>| {
-            slots.extend(self.neighbors(node, layer).filter(|&slot| visited.insert(slot)));
+            // Whether a neighbour was visited cannot be predicted: each is written, and the next
+            // written over it if it was.
+            let row = self.row(node, layer);
+            slots.resize(row.len(), NONE);
+            let unvisited = slots.as_mut_slice();
+            let mut len = 0;
+            for &slot in row.iter().take_while(|&&slot| slot != NONE) {
+                unvisited[len] = slot;
+                len += usize::from(visited.insert(slot));
+            }
+            slots.truncate(len);
         };
         walk.run(ef, dead, gather, score);
     }

@@ -1,0 +1,123 @@
+//! Inserting many vectors on all of rayon's threads.
+//!
+//! Batches of a small share of the index are inserted together (as in ParlayANN, Manohar and others
+//! 2024): each new node finds its neighbours in the graph as it was before the batch, then each node
+//! that gains links chooses its row anew. No step writes what another reads, so there are no locks,
+//! and the result does not depend on how many threads there are.
+
+use rayon::prelude::*;
+
+use super::insert::{Build, adopt};
+use super::{HnswIndex, Links};
+use crate::vectors::Vectors;
+use crate::{Error, ErrorKind, Index};
+
+/// A batch is at most this share of what is linked already: vectors of one batch do not see each
+/// other.
+const SHARE: usize = 16;
+
+impl HnswIndex {
+    /// Stores many vectors (one behind the other, `ids[i]` for the i-th) on rayon's threads. Recall
+    /// is that of inserting one by one; the graph is another, but always the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Index::insert), for any of the vectors, and
+    /// [`DuplicateId`](ErrorKind::DuplicateId) if an id comes twice. The index is unchanged then.
+    pub fn insert_many(&mut self, ids: &[u64], vectors: &[f32]) -> Result<(), Error> {
+        let dim = self.dim();
+        if vectors.len() != ids.len() * dim {
+            return Err(Error::dimension(ids.len() * dim, vectors.len()));
+        }
+        let mut sorted = ids.to_vec();
+        sorted.sort_unstable();
+        let twice = sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        if let Some(id) = twice.or_else(|| ids.iter().copied().find(|&id| self.contains(id))) {
+            let what = format!("id {id} is in the index already, or comes twice");
+            return Err(Error::new(ErrorKind::DuplicateId, what));
+        }
+        for vector in vectors.chunks_exact(dim) {
+            self.vectors.check(vector)?;
+        }
+        let linked = self.len();
+        self.reserve(ids.len());
+        let mut nodes = Vec::with_capacity(ids.len());
+        for (&id, vector) in ids.iter().zip(vectors.chunks_exact(dim)) {
+            let node = self.vectors.push(id, vector)?;
+            let level = self.draw_level(node);
+            if node as usize == self.links.len() {
+                self.links.push(level);
+            }
+            nodes.push(node);
+        }
+        let mut rest = &nodes[..];
+        while let Some(&first) = rest.first() {
+            let size = ((linked + nodes.len() - rest.len()) / SHARE).clamp(1, rest.len());
+            let top_level = self.entry.map_or(0, |top| self.links.level(top));
+            // A node above all others becomes the entry, which the others of a batch rely on.
+            let is_low = |&&node: &&u32| self.links.level(node) <= top_level;
+            let low = rest[..size].iter().take_while(is_low).count();
+            if low == 0 || self.entry.is_none() {
+                self.link(first, self.links.level(first));
+                rest = &rest[1..];
+            } else {
+                self.link_batch(&rest[..low]);
+                rest = &rest[low..];
+            }
+        }
+        Ok(())
+    }
+
+    fn link_batch(&mut self, nodes: &[u32]) {
+        let HnswIndex { config, vectors, links, entry, .. } = self;
+        let Some(top) = *entry else { return };
+        let vectors: &Vectors = vectors;
+        let seen: &Links = links;
+        let choices: Vec<_> = nodes
+            .par_iter()
+            .map_init(Build::new, |build, &node| {
+                build.choose(config, vectors, seen, top, node, seen.level(node))
+            })
+            .collect();
+        // (layer, who is linked to, by whom)
+        let mut back: Vec<(usize, u32, u32)> = Vec::new();
+        for (&node, mut choice) in nodes.iter().zip(choices) {
+            adopt(links, node, &mut choice);
+            for (layer, neighbors) in choice.layers.iter().enumerate() {
+                links.set(node, layer, neighbors.iter().copied());
+                back.extend(neighbors.iter().map(|&neighbor| (layer, neighbor, node)));
+            }
+            // The next of the batch must see this child, to know whether there is room for another:
+            // its row is put in order below.
+            let parent = links.parent(node);
+            if !links.append(parent, 0, node) {
+                make_room(links, parent, node);
+            }
+        }
+        back.sort_unstable();
+        let seen: &Links = links;
+        let groups: Vec<_> = back.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).collect();
+        let rows: Vec<_> = groups
+            .par_iter()
+            .map_init(Build::new, |build, group| {
+                let (layer, node, _) = group[0];
+                let others = group.iter().map(|&(_, _, other)| other);
+                build.select.rechoose(vectors, seen, config.alpha, node, layer, others);
+                (layer, node, build.select.kept.clone())
+            })
+            .collect();
+        for (layer, node, row) in rows {
+            links.set(node, layer, row.into_iter());
+        }
+    }
+}
+
+/// Puts `node` in the place of the last link of `parent` that is not permanent. A parent has room
+/// for a child, and so for fewer permanent links than its row is wide.
+fn make_room(links: &mut Links, parent: u32, node: u32) {
+    let mut row: Vec<u32> = links.neighbors(parent, 0).collect();
+    if let Some(at) = row.iter().rposition(|&other| !links.is_permanent(parent, other)) {
+        row[at] = node;
+    }
+    links.set(parent, 0, row.into_iter());
+}
