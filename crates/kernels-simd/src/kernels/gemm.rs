@@ -174,18 +174,21 @@ fn pack_rows<const R: usize>(
     packed: &mut [f32],
 ) {
     for (panel, values) in packed.chunks_exact_mut((R * depth).max(1)).enumerate() {
+        let (steps, _) = values.as_chunks_mut::<R>();
         for r in 0..R {
             let at = panel * R + r;
-            let exists = at < height;
-            let mut from = (row + at) * a.row_step + step * a.col_step;
-            let mut to = r;
-            for _ in 0..depth {
-                let value = if exists { a.data.get(from).copied().unwrap_or(0.0) } else { 0.0 };
-                if let Some(slot) = values.get_mut(to) {
-                    *slot = value;
+            let start = (row + at) * a.row_step + step * a.col_step;
+            let from = if at < height { a.data.get(start..).unwrap_or(&[]) } else { &[] };
+            if a.col_step == 1 && from.len() >= depth {
+                for (step, value) in steps.iter_mut().zip(from) {
+                    step[r] = *value;
                 }
-                from += a.col_step;
-                to += R;
+            } else {
+                let mut next = 0;
+                for step in steps.iter_mut() {
+                    step[r] = from.get(next).copied().unwrap_or(0.0);
+                    next += a.col_step;
+                }
             }
         }
     }
