@@ -8,7 +8,8 @@ use edgekit_kernels_simd::{ErrorKind, Isa, Kernels, Rows};
 #[track_caller]
 fn panic_of(f: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("no panic");
-    payload.downcast_ref::<String>().cloned().expect("a formatted message")
+    let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).expect("a message")
 }
 
 #[test]
@@ -106,4 +107,36 @@ fn rows_are_counted_once_and_for_all() {
     assert_eq!(text, "10 values end inside row 2 (dimension 3, stride 4)");
     let text = panic_of(|| _ = Rows::new(&data, 4, 3));
     assert_eq!(text, "stride 3 is less than the dimension 4: rows overlap");
+}
+
+#[test]
+fn products_and_maps_check_their_shapes() {
+    use edgekit_kernels_simd::{Epilogue, GemmScratch, Matrix, MatrixMut};
+    let data = [0.0; 60];
+    let mut scratch = GemmScratch::default();
+    for k in Kernels::available() {
+        let (a, b) = (Matrix::new(&data, 3, 4, 4), Matrix::new(&data, 5, 6, 6));
+        let mut c = [0.0; 18];
+        let text = panic_of(|| {
+            let c = MatrixMut::new(&mut c, 3, 6, 6);
+            k.gemm(a, b, c, Epilogue::default(), &mut scratch);
+        });
+        assert_eq!(text, "3 × 4 by 5 × 6: the inner dimensions differ");
+        let text = panic_of(|| k.gemv(1.0, a.transposed(), &data[..3], 0.0, &mut [0.0; 4]));
+        assert!(text.contains("transposed"), "{text}");
+        let text = panic_of(|| k.add(&data[..3], &data[..3], &mut [0.0; 4]));
+        assert_eq!(text, "vectors of different lengths: 3 and 4");
+        let text = panic_of(|| _ = k.violations(&data, &data, &data, &mut [0; 2]));
+        assert_eq!(text, "room for 2 words of 64 bits for 60 values");
+        let text = panic_of(|| _ = k.dot_i8_u4(&[0; 7], &[0; 4]));
+        assert_eq!(text, "query of 7 values for a row of 4 bytes with 2 codes each");
+        let text = panic_of(|| k.rgba_to_gray(&[0; 7], &mut [0; 2]));
+        assert_eq!(text, "7 bytes for 2 pixels of 4 channels");
+        let text = panic_of(|| k.clamp(&mut [0.0; 3], 1.0, f32::NAN));
+        assert_eq!(text, "no value is within [1, NaN]");
+        let text = panic_of(|| k.dot_tile(Rows::new(&data, 3, 3), Rows::new(&data, 4, 4), &mut []));
+        assert_eq!(text, "queries of dimension 3 for rows of dimension 4");
+    }
+    let text = panic_of(|| _ = Matrix::new(&data, 7, 9, 9));
+    assert_eq!(text, "60 values for 7 rows of 9 with stride 9");
 }

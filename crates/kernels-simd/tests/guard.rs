@@ -2,7 +2,8 @@
 //! or begin where one ends.
 #![cfg(unix)]
 
-use edgekit_kernels_simd::{Kernels, Rows};
+use edgekit_kernels_simd::{Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Rows};
+use half::{bf16, f16};
 
 /// Memory between two pages that trap.
 struct Guarded {
@@ -69,7 +70,8 @@ fn nothing_outside_of_the_slices_is_touched() {
     let bytes: Vec<i8> = (0..1024).map(|i| i as i8).collect();
     for at in [At::Start, At::End] {
         for n in (0..=257).chain([509, 521, 1021]) {
-            let [one, two, three] = &mut rooms;
+            let rooms = &mut rooms;
+            let [one, two, three] = &mut *rooms;
             let (a, b) = (&*one.place(&floats[..n], at), &*two.place(&floats[..n], at));
             for k in Kernels::available() {
                 k.dot(a, b);
@@ -92,11 +94,100 @@ fn nothing_outside_of_the_slices_is_touched() {
                     k.l2_squared_gather(a, rows, &[6, 0, 3, 2, 6, 5, 1], out);
                 }
             }
-            let (a, b) = (&*one.place(&bytes[..n], at), &*two.place(&bytes[..n], at));
-            for k in Kernels::available() {
-                k.dot_i8(a, b);
-                k.l2_squared_i8(a, b);
+            bytes_at(rooms, &bytes[..n], at);
+            halves_at(rooms, &floats[..n], at);
+            maps_at(rooms, &floats[..n], at);
+        }
+    }
+}
+
+fn bytes_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
+    let n = bytes.len();
+    let (a, b) = (&*one.place(bytes, at), &*two.place(bytes, at));
+    for k in Kernels::available() {
+        k.dot_i8(a, b);
+        k.l2_squared_i8(a, b);
+        k.cosine_i8(a, b);
+    }
+    let bytes: Vec<u8> = bytes.iter().map(|&x| x as u8).collect();
+    let (a, b) = (&*one.place(&bytes, at), &*two.place(&bytes, at));
+    let out = three.place(&bytes, at);
+    for k in Kernels::available() {
+        k.dot_u8(a, b);
+        k.l2_squared_u8(a, b);
+        k.cosine_u8(a, b);
+        k.hamming(a, b);
+        k.jaccard(a, b);
+        k.threshold(a, 100, out);
+        k.rgba_to_gray(&a[..n / 4 * 4], &mut out[..n / 4]);
+        k.rgb_to_gray(&a[..n / 3 * 3], &mut out[..n / 3]);
+    }
+    // Codes that end at a page, with queries that do.
+    for codes in [2, 4] {
+        let query = &*one.place(&vec![3_i8; codes * n], at);
+        let row = &*two.place(&bytes, at);
+        for k in Kernels::available() {
+            match codes {
+                2 => _ = k.dot_i8_u4(query, row),
+                _ => _ = k.dot_i8_u2(query, row),
             }
         }
+    }
+}
+
+fn halves_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
+    let f16s: Vec<f16> = floats.iter().map(|&x| f16::from_f32(x)).collect();
+    let bf16s: Vec<bf16> = floats.iter().map(|&x| bf16::from_f32(x)).collect();
+    let i8s = vec![5_i8; floats.len()];
+    let query = &*three.place(floats, at);
+    let (a, b) = (&*one.place(&f16s, at), &*two.place(&f16s, at));
+    for k in Kernels::available() {
+        k.dot_f16(a, b);
+        k.cosine_f16(a, b);
+        k.l2_squared_f32_f16(query, a);
+    }
+    let (a, b) = (&*one.place(&bf16s, at), &*two.place(&i8s, at));
+    for k in Kernels::available() {
+        k.dot_bf16(a, a);
+        k.cosine_bf16(a, a);
+        k.dot_f32_bf16(query, a);
+        k.dot_f32_i8(query, b);
+    }
+}
+
+fn maps_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
+    let n = floats.len();
+    let (a, b) = (&*one.place(floats, at), &*two.place(floats, at));
+    let out = three.place(floats, at);
+    for k in Kernels::available() {
+        k.add(a, b, out);
+        k.fma(a, b, a, out);
+        k.q_update(out, a, b, 0.1, 0.9);
+        k.gelu(a, out);
+        k.softmax(a, out);
+        k.softplus_in_place(out);
+        k.normalize(out);
+        k.z_score(out);
+        k.argmax(a);
+        k.count_above(a, 0.1);
+        k.top_k(a, &mut [(0.0, 0); 3]);
+    }
+    let mask = three.place(&vec![0_u64; n.div_ceil(64)], at);
+    for k in Kernels::available() {
+        k.violations(a, b, b, mask);
+    }
+    // A product of a column and a row, and a product with a vector.
+    let mut scratch = GemmScratch::default();
+    let n = n.min(64);
+    let (a, b) = (&a[..n], &b[..n]);
+    let out = three.place(&vec![0.0; n * n], at);
+    for k in Kernels::available() {
+        let (column, row) = (Matrix::new(a, n, 1, 1), Matrix::new(b, 1, n, n));
+        let c = MatrixMut::new(out, n, n, n);
+        k.gemm(column, row, c, Epilogue::default(), &mut scratch);
+        let square = Matrix::new(out, n, n, n);
+        let mut y = vec![0.0; n];
+        k.gemv(1.0, square, a, 0.0, &mut y);
+        k.gemv_transposed(1.0, square, a, 0.0, &mut y);
     }
 }

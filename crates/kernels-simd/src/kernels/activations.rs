@@ -130,8 +130,8 @@ fn normal_tail<S: Simd>(s: S, x: S::F32) -> S::F32 {
             0.153_457_6,
             0.020_415_8,
             0.073_372_59,
-            -0.494_584_11,
-            0.582_911_07,
+            -0.494_584_1,
+            0.582_911_1,
             -0.284_147_6,
             0.049_542_803,
         ],
@@ -156,7 +156,7 @@ fn normal<S: Simd>(s: S, x: S::F32) -> S::F32 {
             0.009_973_315,
             -0.001_186_301_2,
             0.000_113_450_03,
-            -7.638_247_6e-6,
+            -7.638_248e-6,
         ],
     );
     let near = s.mul_add(x, q, s.splat(0.5));
@@ -172,7 +172,7 @@ fn clamp_tail<S: Simd>(s: S, x: S::F32) -> S::F32 {
 /// `√(2/π) (x + 0.044715 x³)` twice: what the tangent form of GELU is the sigmoid of.
 #[inline(always)]
 fn gelu_argument<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    let cubic = s.mul_add(s.mul(x, x), s.splat(0.071_354_814), s.splat(1.595_769_1));
+    let cubic = s.mul_add(s.mul(x, x), s.splat(0.071_354_814), s.splat(1.595_769));
     s.mul(x, cubic)
 }
 
@@ -232,7 +232,7 @@ maps! {
     GeluTanhBackward {} (s, g, x) {
         let x = clamp_tail(s, x);
         let (y, rest) = sigmoid_and_rest(s, gelu_argument(s, x));
-        let inner = s.mul_add(s.mul(x, x), s.splat(0.214_064_44), s.splat(1.595_769_1));
+        let inner = s.mul_add(s.mul(x, x), s.splat(0.214_064_44), s.splat(1.595_769));
         let slope = s.mul(s.mul(y, rest), inner);
         s.mul(g, s.mul_add(x, slope, y))
     }

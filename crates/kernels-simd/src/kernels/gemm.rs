@@ -46,11 +46,10 @@ fn blocked<S: Simd, const R: usize, const V: usize>(
     s: S,
     a: Matrix<'_>,
     b: Matrix<'_>,
-    c: MatrixMut<'_>,
+    mut c: MatrixMut<'_>,
     epilogue: Epilogue<'_>,
     scratch: &mut [f32],
 ) {
-    let width = V * S::LANES;
     let (rows, cols, steps) = (c.rows, c.cols, a.cols);
     let mut step = 0;
     // At least once, so that a product of no steps is still finished.
@@ -70,28 +69,19 @@ fn blocked<S: Simd, const R: usize, const V: usize>(
             let Some((packed_a, rest)) = scratch.split_at_mut_checked(panels * R * depth) else {
                 return;
             };
-            let Some(packed_b) = rest.get_mut(..width * depth) else { return };
             pack_rows::<R>(a, row, height, step, depth, packed_a);
             let mut col = 0;
             while col < cols {
-                let across = if cols - col < width { cols - col } else { width };
-                pack_cols(s, b, step, depth, col, across, width, packed_b);
-                let bias = bias.get(col..col + across).unwrap_or(&[]);
-                for panel in 0..panels {
-                    let from = panel * R * depth;
-                    let Some(panel_a) = packed_a.get(from..from + R * depth) else { return };
-                    let block = product::<S, R, V>(s, panel_a, packed_b);
-                    for (r, sums) in block.into_iter().enumerate() {
-                        let at = row + panel * R + r;
-                        if at < row + height {
-                            let start = at * c.stride + col;
-                            if let Some(out) = c.data.get_mut(start..start + across) {
-                                write_row(s, finish, sums, out, bias);
-                            }
-                        }
-                    }
-                }
-                col += across;
+                let left = cols - col;
+                let block = Block { row, height, step, depth, col };
+                // The last columns get a panel no wider than they need.
+                col += if left <= S::LANES {
+                    panel::<S, R, 1>(s, b, &mut c, block, packed_a, rest, finish, bias)
+                } else if left <= 2 * S::LANES {
+                    panel::<S, R, 2>(s, b, &mut c, block, packed_a, rest, finish, bias)
+                } else {
+                    panel::<S, R, V>(s, b, &mut c, block, packed_a, rest, finish, bias)
+                };
             }
             row += height;
         }
@@ -100,6 +90,52 @@ fn blocked<S: Simd, const R: usize, const V: usize>(
             return;
         }
     }
+}
+
+/// The part of a product that is being computed.
+#[derive(Clone, Copy)]
+struct Block {
+    row: usize,
+    height: usize,
+    step: usize,
+    depth: usize,
+    col: usize,
+}
+
+/// Multiplies all packed rows by one panel of columns, and says how many those are.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "the inner part of one loop nest")]
+fn panel<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    b: Matrix<'_>,
+    c: &mut MatrixMut<'_>,
+    block: Block,
+    packed_a: &[f32],
+    scratch: &mut [f32],
+    finish: Last,
+    bias: &[f32],
+) -> usize {
+    let Block { row, height, step, depth, col } = block;
+    let width = V * S::LANES;
+    let across = if c.cols - col < width { c.cols - col } else { width };
+    let Some(packed_b) = scratch.get_mut(..width * depth) else { return across };
+    pack_cols(s, b, step, depth, col, across, width, packed_b);
+    let bias = bias.get(col..col + across).unwrap_or(&[]);
+    for panel in 0..height.div_ceil(R) {
+        let from = panel * R * depth;
+        let Some(panel_a) = packed_a.get(from..from + R * depth) else { return across };
+        let sums = product::<S, R, V>(s, panel_a, packed_b);
+        for (r, sums) in sums.into_iter().enumerate() {
+            let at = row + panel * R + r;
+            if at < row + height {
+                let start = at * c.stride + col;
+                if let Some(out) = c.data.get_mut(start..start + across) {
+                    write_row(s, finish, sums, out, bias);
+                }
+            }
+        }
+    }
+    across
 }
 
 /// What is done to a sum of products.
@@ -138,18 +174,21 @@ fn pack_rows<const R: usize>(
     packed: &mut [f32],
 ) {
     for (panel, values) in packed.chunks_exact_mut((R * depth).max(1)).enumerate() {
+        let (steps, _) = values.as_chunks_mut::<R>();
         for r in 0..R {
             let at = panel * R + r;
-            let exists = at < height;
-            let mut from = (row + at) * a.row_step + step * a.col_step;
-            let mut to = r;
-            for _ in 0..depth {
-                let value = if exists { a.data.get(from).copied().unwrap_or(0.0) } else { 0.0 };
-                if let Some(slot) = values.get_mut(to) {
-                    *slot = value;
+            let start = (row + at) * a.row_step + step * a.col_step;
+            let from = if at < height { a.data.get(start..).unwrap_or(&[]) } else { &[] };
+            if a.col_step == 1 && from.len() >= depth {
+                for (step, value) in steps.iter_mut().zip(from) {
+                    step[r] = *value;
                 }
-                from += a.col_step;
-                to += R;
+            } else {
+                let mut next = 0;
+                for step in steps.iter_mut() {
+                    step[r] = from.get(next).copied().unwrap_or(0.0);
+                    next += a.col_step;
+                }
             }
         }
     }

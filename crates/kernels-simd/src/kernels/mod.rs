@@ -7,6 +7,7 @@ pub(crate) mod distance;
 pub(crate) mod elements;
 pub(crate) mod gemm;
 pub(crate) mod gemm_bytes;
+pub(crate) mod images;
 pub(crate) mod many;
 pub(crate) mod packed;
 pub(crate) mod reduce;

@@ -111,6 +111,7 @@ mod bytes;
 mod elements;
 mod floats;
 mod halves;
+mod images;
 mod mixed;
 mod packed;
 mod products;
@@ -133,6 +134,7 @@ pub struct Kernels {
     elements: elements::Elements,
     products: products::Products,
     activations: activations::Activations,
+    images: images::Images,
     byte_products: byte_products::ByteProducts,
 }
 
@@ -155,6 +157,7 @@ macro_rules! table {
             elements: elements::$base::TABLE,
             products: products::$base::TABLE,
             activations: activations::$base::TABLE,
+            images: images::$base::TABLE,
             byte_products: byte_products::$bytes::TABLE,
         }
     };
@@ -301,4 +304,19 @@ fn mask_len(values: usize, words: usize) {
 #[track_caller]
 fn ordered(low: f32, high: f32) {
     assert!(low <= high, "no value is within [{low}, {high}]");
+}
+
+#[inline]
+#[track_caller]
+fn pixels(bytes: usize, channels: usize, pixels: usize) {
+    assert!(
+        pixels.checked_mul(channels) == Some(bytes),
+        "{bytes} bytes for {pixels} pixels of {channels} channels"
+    );
+}
+
+#[inline]
+#[track_caller]
+fn positive(std: f32) {
+    assert!(std > 0.0, "a standard deviation of {std} is not greater than 0");
 }

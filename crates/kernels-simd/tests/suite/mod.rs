@@ -10,6 +10,7 @@ mod bytes;
 mod distance;
 mod elements;
 mod halves;
+mod images;
 pub(crate) mod inputs;
 mod many;
 mod packed;
@@ -65,6 +66,9 @@ checks! {
     activations::softmax_sums_to_one,
     activations::derivatives_are_slopes,
     activations::softmax_derivatives_are_slopes,
+    images::gray_is_bit_exact,
+    images::threshold_is_right_for_all_pairs,
+    images::normalisations_are_within_their_bound,
     reduce::sum_is_within_its_bound,
     reduce::min_max_is_exact_and_passes_over_nan,
     reduce::mean_variance_is_stable,
