@@ -1,10 +1,13 @@
 //! kernels-simd against plain loops, its rivals, and what the machine can do at most.
 
 mod distance;
+mod elements;
 mod naive;
 mod peak;
 #[cfg(feature = "peers")]
 mod peers;
+mod products;
+mod quantized;
 
 use crate::Suite;
 
@@ -12,6 +15,9 @@ use crate::Suite;
 pub fn declare(suite: &mut Suite) {
     peak::declare(suite);
     distance::declare(suite);
+    quantized::declare(suite);
+    elements::declare(suite);
+    products::declare(suite);
     #[cfg(feature = "peers")]
     peers::declare(suite);
 }

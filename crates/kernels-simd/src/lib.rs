@@ -3,17 +3,25 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "registers in arrays are walked side by side; an adaptor that is not inlined is a call"
+)]
 
 extern crate alloc;
 
+mod activation;
 mod error;
 mod isa;
 mod kernels;
+mod matrix;
+mod product;
 mod rows;
 mod simd;
 mod table;
 
 pub use error::{Error, ErrorKind};
 pub use isa::Isa;
+pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
 pub use rows::Rows;
 pub use table::Kernels;

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use edgekit_kernels_simd::{Isa, Kernels, Rows};
 
-use super::{bytes, naive, values};
+use super::{naive, values};
 use crate::{Suite, Unit};
 
 type Float = (&'static str, fn(&[f32], &[f32]) -> f32, fn(&Kernels, &[f32], &[f32]) -> f32);
@@ -43,18 +43,6 @@ pub(super) fn declare(suite: &mut Suite) {
                 }
             }
         }
-    }
-    for n in [128, 768] {
-        let (a, b) = (bytes(n, 1), bytes(n, 2));
-        let (want, got) = (naive::dot_i8(&a, &b), best.dot_i8(&a, &b));
-        suite.check("kernels/dot-i8", want == got, || format!("{got} instead of {want}"));
-        let (x, y) = (a.clone(), b.clone());
-        suite.time(format!("kernels/dot-i8/{n}/naive"), move || {
-            naive::dot_i8(black_box(&x), black_box(&y))
-        });
-        suite.time(format!("kernels/dot-i8/{n}/best"), move || {
-            best.dot_i8(black_box(&a), black_box(&b))
-        });
     }
     reductions(suite, best);
     many(suite, best);

@@ -40,3 +40,97 @@ pub(super) fn mean_variance(a: &[f32]) -> (f32, f32) {
     let variance = a.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / a.len() as f32;
     (mean, variance)
 }
+
+#[inline(never)]
+pub(super) fn hamming(a: &[u8], b: &[u8]) -> u32 {
+    a.iter().zip(b).map(|(x, y)| (x ^ y).count_ones()).sum()
+}
+
+/// The three loops, in the order that reads rows.
+#[inline(never)]
+pub(super) fn gemm(a: &[f32], b: &[f32], c: &mut [f32], n: usize) {
+    let k = b.len() / n;
+    c.fill(0.0);
+    for (row, out) in a.chunks_exact(k).zip(c.chunks_exact_mut(n)) {
+        for (x, b) in row.iter().zip(b.chunks_exact(n)) {
+            for (out, y) in out.iter_mut().zip(b) {
+                *out += x * y;
+            }
+        }
+    }
+}
+
+#[inline(never)]
+pub(super) fn add_in_place(x: &mut [f32], y: &[f32]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x += y;
+    }
+}
+
+#[inline(never)]
+pub(super) fn map(f: fn(f32) -> f32, x: &[f32], out: &mut [f32]) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out = f(x);
+    }
+}
+
+#[inline(never)]
+pub(super) fn softmax(x: &[f32], out: &mut [f32]) {
+    let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out = (x - max).exp();
+        sum += *out;
+    }
+    for out in out {
+        *out /= sum;
+    }
+}
+
+/// A loop that the compiler vectorises for baseline x86-64.
+#[inline(never)]
+pub(super) fn q_update(q: &mut [f32], r: &[f32], next: &[f32], alpha: f32, gamma: f32) {
+    for ((q, r), next) in q.iter_mut().zip(r).zip(next) {
+        *q += alpha * (r + gamma * next - *q);
+    }
+}
+
+/// The same where something, here a value the compiler must not know, keeps it from being one.
+#[inline(never)]
+pub(super) fn q_update_blocked(q: &mut [f32], r: &[f32], next: &[f32], alpha: f32, gamma: f32) {
+    for ((q, r), next) in q.iter_mut().zip(r).zip(next) {
+        *q += std::hint::black_box(alpha * (r + gamma * next - *q));
+    }
+}
+
+#[inline(never)]
+pub(super) fn violations(x: &[f32], low: &[f32], high: &[f32], mask: &mut [u64]) -> usize {
+    mask.fill(0);
+    let mut count = 0;
+    for i in 0..x.len() {
+        if !(low[i] <= x[i] && x[i] <= high[i]) {
+            mask[i / 64] |= 1 << (i % 64);
+            count += 1;
+        }
+    }
+    count
+}
+
+#[inline(never)]
+pub(super) fn count_above(x: &[f32], threshold: f32) -> usize {
+    x.iter().filter(|&&x| x > threshold).count()
+}
+
+#[inline(never)]
+pub(super) fn count_above_blocked(x: &[f32], threshold: f32) -> usize {
+    x.iter().filter(|&&x| std::hint::black_box(x > threshold)).count()
+}
+
+/// A copy, sorted.
+#[inline(never)]
+pub(super) fn top_k(x: &[f32], k: usize) -> Vec<(f32, u32)> {
+    let mut all: Vec<(f32, u32)> = x.iter().zip(0..).map(|(&x, i)| (x, i)).collect();
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.truncate(k);
+    all
+}

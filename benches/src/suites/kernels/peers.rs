@@ -1,32 +1,169 @@
-//! The rivals in C: simsimd and numkong, on the same vectors.
+//! The rivals, on the same inputs: simsimd and numkong in C; gemm, matrixmultiply and rten-vecmath
+//! in Rust.
+#![allow(unsafe_code, reason = "the rivals' matrix products take raw pointers")]
 
 use std::hint::black_box;
 
+use rten_simd::{SimdOp, SimdUnaryOp};
+
+use super::products::{SHAPES, rate};
 use super::{bytes, values};
 use crate::Suite;
 
 pub(super) fn declare(suite: &mut Suite) {
     for n in [16, 31, 100, 128, 384, 768, 4096] {
-        if !suite.wants(&format!("kernels/dot/{n}")) {
+        distances(suite, n);
+    }
+    shorter(suite);
+    activations(suite);
+    products(suite);
+}
+
+fn distances(suite: &mut Suite, n: usize) {
+    let (a, b) = (values(n, 1), values(n, 2));
+    type Rival = fn(&[f32], &[f32]) -> f64;
+    let simsimd: [(&str, Rival); 3] = [
+        ("dot", |a, b| <f32 as simsimd::SpatialSimilarity>::dot(a, b).unwrap_or(f64::NAN)),
+        ("l2", |a, b| <f32 as simsimd::SpatialSimilarity>::l2sq(a, b).unwrap_or(f64::NAN)),
+        ("cosine", |a, b| <f32 as simsimd::SpatialSimilarity>::cos(a, b).unwrap_or(f64::NAN)),
+    ];
+    for (name, rival) in simsimd {
+        let (x, y) = (a.clone(), b.clone());
+        suite.time(format!("kernels/{name}/{n}/simsimd"), move || {
+            rival(black_box(&x), black_box(&y))
+        });
+    }
+    let (x, y) = (a.clone(), b.clone());
+    suite.time(format!("kernels/dot/{n}/numkong"), move || {
+        <f32 as numkong::Dot>::dot(black_box(&x), black_box(&y))
+    });
+    let (x, y) = (a.clone(), b.clone());
+    suite.time(format!("kernels/l2/{n}/numkong"), move || {
+        <f32 as numkong::Euclidean>::sqeuclidean(black_box(&x), black_box(&y))
+    });
+    suite.time(format!("kernels/cosine/{n}/numkong"), move || {
+        <f32 as numkong::Angular>::angular(black_box(&a), black_box(&b))
+    });
+}
+
+fn shorter(suite: &mut Suite) {
+    for n in [128, 768, 4096] {
+        let (a, b) = (bytes(n, 1), bytes(n, 2));
+        let (x, y) = (a.clone(), b.clone());
+        suite.time(format!("kernels/dot-i8/{n}/simsimd"), move || {
+            <i8 as simsimd::SpatialSimilarity>::dot(black_box(&x), black_box(&y))
+        });
+        let (x, y) = (a.clone(), b.clone());
+        suite.time(format!("kernels/dot-i8/{n}/numkong"), move || {
+            <i8 as numkong::Dot>::dot(black_box(&x), black_box(&y))
+        });
+        let (x, y) = (a.clone(), b.clone());
+        suite.time(format!("kernels/cosine-i8/{n}/simsimd"), move || {
+            <i8 as simsimd::SpatialSimilarity>::cos(black_box(&x), black_box(&y))
+        });
+        suite.time(format!("kernels/cosine-i8/{n}/numkong"), move || {
+            <i8 as numkong::Angular>::angular(black_box(&a), black_box(&b))
+        });
+    }
+    let (a, b) = (values(768, 1), values(768, 2));
+    let halves = |x: &[f32]| -> Vec<numkong::f16> {
+        x.iter().map(|&x| numkong::f16(half::f16::from_f32(x).to_bits())).collect()
+    };
+    let brains = |x: &[f32]| -> Vec<numkong::bf16> {
+        x.iter().map(|&x| numkong::bf16(half::bf16::from_f32(x).to_bits())).collect()
+    };
+    let (x, y) = (halves(&a), halves(&b));
+    suite.time("kernels/dot-f16/768/numkong", move || {
+        <numkong::f16 as numkong::Dot>::dot(black_box(&x), black_box(&y))
+    });
+    let (x, y) = (brains(&a), brains(&b));
+    suite.time("kernels/dot-bf16/768/numkong", move || {
+        <numkong::bf16 as numkong::Dot>::dot(black_box(&x), black_box(&y))
+    });
+    for bits in [4096, 16_384] {
+        let set = |seed| -> Vec<u8> { bytes(bits / 8, seed).iter().map(|&x| x as u8).collect() };
+        let (x, y) = (set(1), set(2));
+        suite.time(format!("kernels/hamming/{bits}/simsimd"), move || {
+            <u8 as simsimd::BinarySimilarity>::hamming(black_box(&x), black_box(&y))
+        });
+        let set = |seed| -> Vec<numkong::u1x8> {
+            bytes(bits / 8, seed).iter().map(|&x| numkong::u1x8(x as u8)).collect()
+        };
+        let (x, y) = (set(1), set(2));
+        suite.time(format!("kernels/hamming/{bits}/numkong"), move || {
+            <numkong::u1x8 as numkong::Hamming>::hamming(black_box(&x), black_box(&y))
+        });
+    }
+}
+
+fn activations(suite: &mut Suite) {
+    let x: Vec<f32> = values(4096, 1).iter().map(|x| 8.0 * x).collect();
+    macro_rules! rten {
+        ($($name:literal $op:expr;)*) => {$(
+            let (a, mut out) = (x.clone(), Vec::with_capacity(4096));
+            suite.time(concat!("kernels/", $name, "/4096/rten-vecmath"), move || {
+                out.clear();
+                $op.map(black_box(&a), &mut out.spare_capacity_mut()[..4096]);
+            });
+        )*};
+    }
+    rten! {
+        "exp" rten_vecmath::Exp {};
+        "tanh" rten_vecmath::Tanh {};
+        "sigmoid" rten_vecmath::Sigmoid {};
+        "gelu" rten_vecmath::Gelu {};
+    }
+    let mut out = Vec::with_capacity(4096);
+    suite.time("kernels/softmax/4096/rten-vecmath", move || {
+        out.clear();
+        let to = &mut out.spare_capacity_mut()[..4096];
+        rten_vecmath::Softmax::new(black_box(&x), to).dispatch().len()
+    });
+}
+
+fn products(suite: &mut Suite) {
+    for (name, [m, k, n]) in SHAPES {
+        let id = format!("kernels/sgemm/{name}");
+        if !suite.wants(&id) {
             continue;
         }
-        use simsimd::SpatialSimilarity;
-        let (a, b) = (values(n, 1), values(n, 2));
-        let (x, y) = (a.clone(), b.clone());
-        suite.time(format!("kernels/dot/{n}/simsimd"), move || {
-            f32::dot(black_box(&x), black_box(&y))
+        let work = 2.0 * (m * k * n) as f64;
+        let (a, b, mut c) = (values(m * k, 1), values(k * n, 2), vec![0.0_f32; m * n]);
+        rate(suite, format!("{id}/gemm"), work, move || {
+            let (k, n) = (k as isize, n as isize);
+            // SAFETY: three matrices stored row by row, of the sizes given.
+            unsafe {
+                gemm::gemm(
+                    m,
+                    n as usize,
+                    k as usize,
+                    c.as_mut_ptr(),
+                    1,
+                    n,
+                    false,
+                    a.as_ptr(),
+                    1,
+                    k,
+                    b.as_ptr(),
+                    1,
+                    n,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::None,
+                );
+            }
         });
-        let (x, y) = (a.clone(), b.clone());
-        suite.time(format!("kernels/l2/{n}/simsimd"), move || {
-            f32::sqeuclidean(black_box(&x), black_box(&y))
-        });
-        let (x, y) = (a.clone(), b.clone());
-        suite.time(format!("kernels/cosine/{n}/simsimd"), move || {
-            f32::cosine(black_box(&x), black_box(&y))
-        });
-        let (x, y) = (bytes(n, 1), bytes(n, 2));
-        suite.time(format!("kernels/dot-i8/{n}/simsimd"), move || {
-            i8::dot(black_box(&x), black_box(&y))
+        let (a, b, mut c) = (values(m * k, 1), values(k * n, 2), vec![0.0_f32; m * n]);
+        rate(suite, format!("{id}/matrixmultiply"), work, move || {
+            let (p, q) = (k as isize, n as isize);
+            // SAFETY: three matrices stored row by row, of the sizes given.
+            unsafe {
+                let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+                matrixmultiply::sgemm(m, k, n, 1.0, a, p, 1, b, q, 1, 0.0, c, q, 1);
+            }
         });
     }
 }

@@ -1,9 +1,13 @@
 //! The kernels, each written once as safe code that is generic over a token.
 
+pub(crate) mod activations;
 pub(crate) mod binary;
 pub(crate) mod bytes;
 pub(crate) mod distance;
 pub(crate) mod elements;
+pub(crate) mod gemm;
+pub(crate) mod gemm_bytes;
+pub(crate) mod images;
 pub(crate) mod many;
 pub(crate) mod packed;
 pub(crate) mod reduce;

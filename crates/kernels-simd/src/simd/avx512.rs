@@ -53,6 +53,7 @@ impl Simd for Avx512 {
         pow2(k: __m512) -> __m512 {
             _mm512_scalef_ps(_mm512_set1_ps(1.0), k)
         }
+        mul_pow2(a: __m512, k: __m512) -> __m512 { _mm512_scalef_ps(a, k) }
         lt(a: __m512, b: __m512) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
         le(a: __m512, b: __m512) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b) }
         select(mask: __mmask16, a: __m512, b: __m512) -> __m512 {

@@ -29,6 +29,21 @@ pub(crate) fn map<S: Simd, const N: usize, F: Map<S, N>>(
     unsafe { run(s, f, from, out.as_mut_ptr(), len) };
 }
 
+/// `Σ f(x[i])`.
+#[inline(always)]
+pub(crate) fn map_sum<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &[f32]) -> f32 {
+    let zero = s.splat(0.0);
+    let mut acc = zero;
+    let mut cursor = super::Cursor::<S, super::F32, super::F32, 1, 0>::new(s, [x], []);
+    while let Some([([x], [])]) = cursor.take::<1>() {
+        acc = s.add(acc, f.apply(s, [x]));
+    }
+    if let Some((([x], []), real)) = cursor.tail() {
+        acc = s.add(acc, s.first(real, f.apply(s, [x]), zero));
+    }
+    s.sum(acc)
+}
+
 /// `x[i] = f(x[i])`.
 #[inline(always)]
 pub(crate) fn update<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &mut [f32]) {
@@ -54,6 +69,19 @@ pub(crate) fn update_3<S: Simd, F: Map<S, 3>>(s: S, f: F, x: &mut [f32], y: &[f3
     let len = if z.len() < len { z.len() } else { len };
     // SAFETY: `len` elements exist behind every pointer; the borrows outlive the call.
     unsafe { run(s, f, [at.cast_const(), y.as_ptr(), z.as_ptr()], at, len) };
+}
+
+/// `x[i] = f(x[i], y[0][i], …, y[3][i])`, as far as all reach.
+#[inline(always)]
+pub(crate) fn update_5<S: Simd, F: Map<S, 5>>(s: S, f: F, x: &mut [f32], y: [&[f32]; 4]) {
+    let at = x.as_mut_ptr();
+    let mut len = x.len();
+    for y in y {
+        len = if y.len() < len { y.len() } else { len };
+    }
+    let from = [at.cast_const(), y[0].as_ptr(), y[1].as_ptr(), y[2].as_ptr(), y[3].as_ptr()];
+    // SAFETY: `len` elements exist behind every pointer; the borrows outlive the call.
+    unsafe { run(s, f, from, at, len) };
 }
 
 /// Reads all inputs of a register's places before it writes them, so that `to` may be one of them.

@@ -41,6 +41,7 @@ macro_rules! memory {
 pub(crate) mod cursor;
 pub(crate) mod loader;
 pub(crate) mod map;
+pub(crate) mod product;
 pub(crate) mod scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -56,7 +57,7 @@ pub(crate) mod sse42;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use loader::{Bf16, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8};
-pub(crate) use map::{Map, map, update, update_2, update_3};
+pub(crate) use map::{Map, map, map_sum, update, update_2, update_3, update_5};
 
 /// Vectors of `f32`.
 pub(crate) trait Simd: Copy {
@@ -92,6 +93,12 @@ pub(crate) trait Simd: Copy {
     fn round(self, a: Self::F32) -> Self::F32;
     /// `2^k` for integral `k` from -126 to 127.
     fn pow2(self, k: Self::F32) -> Self::F32;
+    /// `a · 2^k` for integral `k` from -252 to 254, rounded once more where the result is denormal.
+    #[inline(always)]
+    fn mul_pow2(self, a: Self::F32, k: Self::F32) -> Self::F32 {
+        let half = self.round(self.mul(k, self.splat(0.5)));
+        self.mul(self.mul(a, self.pow2(half)), self.pow2(self.sub(k, half)))
+    }
     /// Lane-wise `a < b`, false where one is NaN.
     fn lt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// Lane-wise `a <= b`, false where one is NaN.
@@ -143,6 +150,10 @@ pub(crate) trait SimdBytes: Copy {
     type Wide: Copy;
     /// A register of partial sums.
     type I32: Copy;
+    /// Lanes of four bytes, made ready to be multiplied.
+    type Quads: Copy;
+    /// What `dot_quads` takes off its unsigned bytes where the set multiplies signed ones.
+    const QUAD_SHIFT: i32;
     /// Bytes in a step.
     const STEP: usize;
     /// Bytes in a whole register.
@@ -178,6 +189,11 @@ pub(crate) trait SimdBytes: Copy {
     fn dot_u4(self, acc: Self::I32, codes: Self::Wide, query: [Self::Wide; 2]) -> Self::I32;
     /// Likewise with four unsigned pairs of bits, the lowest first.
     fn dot_u2(self, acc: Self::I32, codes: Self::Wide, query: [Self::Wide; 4]) -> Self::I32;
+    /// Lanes of four signed bytes, made ready to be multiplied.
+    fn quads(self, bytes: Self::Wide) -> Self::Quads;
+    /// `acc` plus, in each lane, the products of its four bytes with the four unsigned bytes of `x`
+    /// less [`SimdBytes::QUAD_SHIFT`].
+    fn dot_quads(self, acc: Self::I32, x: i32, quads: Self::Quads) -> Self::I32;
     /// Bit-wise `a ^ b`.
     fn xor(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
     /// Bit-wise `a & b`.
@@ -196,6 +212,8 @@ pub(crate) trait SimdBytes: Copy {
     unsafe fn load_step_partial(self, from: *const u8, count: usize) -> Self::Step;
     unsafe fn load_wide(self, from: *const u8) -> Self::Wide;
     unsafe fn load_wide_partial(self, from: *const u8, count: usize) -> Self::Wide;
+    /// Writes all lanes: `WIDE / 4` of them.
+    unsafe fn store_i32(self, to: *mut i32, a: Self::I32);
 }
 
 /// Asks for the first cache lines of a slice that will be read soon.

@@ -3,7 +3,7 @@
 
 use half::{bf16, f16};
 
-use super::{Simd, SimdBytes};
+use super::{Simd, SimdBytes, read_half};
 
 /// Exists on every CPU.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ impl Simd for Scalar {
             let magic = 8_388_608.0_f32.copysign(a);
             ((a + magic) - magic).copysign(a)
         }
-        pow2(k: f32) -> f32 { f32::from_bits(((k as i32 + 127) << 23) as u32) }
+        pow2(k: f32) -> f32 { f32::from_bits(((k as i32).wrapping_add(127) as u32) << 23) }
         lt(a: f32, b: f32) -> bool { a < b }
         le(a: f32, b: f32) -> bool { a <= b }
         select(mask: bool, a: f32, b: f32) -> f32 { if mask { a } else { b } }
@@ -64,10 +64,12 @@ impl Simd for Scalar {
 
 impl SimdBytes for Scalar {
     type Step = u8;
-    type Wide = u8;
+    type Wide = [u8; 4];
     type I32 = i32;
+    type Quads = [u8; 4];
+    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 1;
-    const WIDE: usize = 1;
+    const WIDE: usize = 4;
 
     ops! {
         zero() -> i32 { 0 }
@@ -86,28 +88,53 @@ impl SimdBytes for Scalar {
             let d = i32::from(a) - i32::from(b);
             acc.wrapping_add(d * d)
         }
-        dot_u4(acc: i32, codes: u8, query: [u8; 2]) -> i32 {
-            let low = i32::from(codes & 15) * i32::from(query[0] as i8);
-            let high = i32::from(codes >> 4) * i32::from(query[1] as i8);
-            acc.wrapping_add(low + high)
+        dot_u4(acc: i32, codes: [u8; 4], query: [[u8; 4]; 2]) -> i32 {
+            let mut acc = acc;
+            for i in 0..4 {
+                let low = i32::from(codes[i] & 15) * i32::from(query[0][i] as i8);
+                let high = i32::from(codes[i] >> 4) * i32::from(query[1][i] as i8);
+                acc = acc.wrapping_add(low + high);
+            }
+            acc
         }
-        dot_u2(acc: i32, codes: u8, query: [u8; 4]) -> i32 {
-            let [a, b, c, d] = query;
-            let low = i32::from(codes & 3) * i32::from(a as i8)
-                + i32::from(codes >> 2 & 3) * i32::from(b as i8);
-            let high = i32::from(codes >> 4 & 3) * i32::from(c as i8)
-                + i32::from(codes >> 6) * i32::from(d as i8);
-            acc.wrapping_add(low + high)
+        dot_u2(acc: i32, codes: [u8; 4], query: [[u8; 4]; 4]) -> i32 {
+            let mut acc = acc;
+            for i in 0..4 {
+                for part in 0..4 {
+                    let code = codes[i] >> (2 * part) & 3;
+                    acc = acc.wrapping_add(i32::from(code) * i32::from(query[part][i] as i8));
+                }
+            }
+            acc
         }
-        xor(a: u8, b: u8) -> u8 { a ^ b }
-        and(a: u8, b: u8) -> u8 { a & b }
-        or(a: u8, b: u8) -> u8 { a | b }
-        count_ones(acc: i32, a: u8) -> i32 { acc.wrapping_add(a.count_ones() as i32) }
+        quads(bytes: [u8; 4]) -> [u8; 4] { bytes }
+        dot_quads(acc: i32, x: i32, quads: [u8; 4]) -> i32 {
+            let mut acc = acc;
+            for (x, quad) in x.to_le_bytes().into_iter().zip(quads) {
+                acc = acc.wrapping_add(i32::from(x) * i32::from(quad as i8));
+            }
+            acc
+        }
+        xor(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
+            (u32::from_le_bytes(a) ^ u32::from_le_bytes(b)).to_le_bytes()
+        }
+        and(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
+            (u32::from_le_bytes(a) & u32::from_le_bytes(b)).to_le_bytes()
+        }
+        or(a: [u8; 4], b: [u8; 4]) -> [u8; 4] {
+            (u32::from_le_bytes(a) | u32::from_le_bytes(b)).to_le_bytes()
+        }
+        count_ones(acc: i32, a: [u8; 4]) -> i32 {
+            acc.wrapping_add(u32::from_le_bytes(a).count_ones() as i32)
+        }
     }
     memory! {
         load_step(from: *const u8) -> u8 { *from }
         load_step_partial(_from: *const u8, _count: usize) -> u8 { 0 }
-        load_wide(from: *const u8) -> u8 { *from }
-        load_wide_partial(_from: *const u8, _count: usize) -> u8 { 0 }
+        load_wide(from: *const u8) -> [u8; 4] { from.cast::<[u8; 4]>().read_unaligned() }
+        load_wide_partial(from: *const u8, count: usize) -> [u8; 4] {
+            (read_half(from, count) as u32).to_le_bytes()
+        }
+        store_i32(to: *mut i32, a: i32) { *to = a; }
     }
 }

@@ -15,7 +15,7 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn dot(a: &[f32], b: &[f32]) -> f32 {
+    pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F32, F32>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²`.
@@ -24,7 +24,7 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn l2_squared(a: &[f32], b: &[f32]) -> f32 {
+    pub fn l2_squared(a: &[f32], b: &[f32]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F32, F32>
     }
     /// The cosine similarity `Σ aᵢ bᵢ / (‖a‖ · ‖b‖)`, in one pass, clamped to [-1, 1].
@@ -34,7 +34,7 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::cosine::<_, F32, F32>
     }
     /// The cosine similarity of vectors whose norms are known already; pass 1 for vectors of unit
@@ -42,18 +42,18 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn cosine_with_norms(a: &[f32], b: &[f32], norm_a: f32, norm_b: f32) -> f32 {
+    pub fn cosine_with_norms(a: &[f32], b: &[f32], norm_a: f32, norm_b: f32) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::cosine_with_norms
     }
     /// The Euclidean norm `√ Σ aᵢ²`.
-    fn norm(a: &[f32]) -> f32 {
+    pub fn norm(a: &[f32]) -> f32 {
         check {} run distance::norm
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn dot_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
+    pub fn dot_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<Dot, F32, F32>>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -63,14 +63,14 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
+    pub fn dot_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<Dot, F32, F32>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn l2_squared_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
+    pub fn l2_squared_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<L2, F32, F32>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
@@ -80,14 +80,14 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn l2_squared_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
+    pub fn l2_squared_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<L2, F32, F32>>
     }
     /// `out[i]` becomes the cosine similarity of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn cosine_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
+    pub fn cosine_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Cosines<F32, F32>>
     }
     /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
@@ -97,7 +97,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn cosine_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
+    pub fn cosine_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Cosines<F32, F32>>
     }
     /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
@@ -106,7 +106,7 @@ family! {
     ///
     /// # Panics
     /// If the dimensions differ, or `out` has not room for every query against every row.
-    fn dot_tile(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
+    pub fn dot_tile(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
         check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<Dot, F32, F32>>
     }
     /// `out[q · rows.len() + r]` becomes the squared Euclidean distance of query `q` and row `r`.
@@ -115,7 +115,7 @@ family! {
     ///
     /// # Panics
     /// If the dimensions differ, or `out` has not room for every query against every row.
-    fn l2_squared_tile(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
+    pub fn l2_squared_tile(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
         check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<L2, F32, F32>>
     }
 }

@@ -16,14 +16,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
+    pub fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F16, F16>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of IEEE binary16, as `f32`.
     ///
     /// # Panics
     /// If the lengths differ.
-    fn l2_squared_f16(a: &[f16], b: &[f16]) -> f32 {
+    pub fn l2_squared_f16(a: &[f16], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F16, F16>
     }
     /// The cosine similarity `Σ aᵢ bᵢ / (‖a‖ · ‖b‖)` of IEEE binary16; as
@@ -31,14 +31,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn cosine_f16(a: &[f16], b: &[f16]) -> f32 {
+    pub fn cosine_f16(a: &[f16], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::cosine::<_, F16, F16>
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn dot_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
+    pub fn dot_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F16, F16>>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -48,14 +48,14 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
+    pub fn dot_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F16, F16>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn l2_squared_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
+    pub fn l2_squared_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F16, F16>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
@@ -65,14 +65,14 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn l2_squared_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
+    pub fn l2_squared_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F16, F16>>
     }
     /// `out[i]` becomes the cosine similarity of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn cosine_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
+    pub fn cosine_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Cosines<F16, F16>>
     }
     /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
@@ -82,7 +82,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn cosine_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
+    pub fn cosine_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Cosines<F16, F16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of bfloat16, multiplied and summed as `f32`.
@@ -91,14 +91,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn dot_bf16(a: &[bf16], b: &[bf16]) -> f32 {
+    pub fn dot_bf16(a: &[bf16], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, Bf16, Bf16>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of bfloat16, as `f32`.
     ///
     /// # Panics
     /// If the lengths differ.
-    fn l2_squared_bf16(a: &[bf16], b: &[bf16]) -> f32 {
+    pub fn l2_squared_bf16(a: &[bf16], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, Bf16, Bf16>
     }
     /// The cosine similarity `Σ aᵢ bᵢ / (‖a‖ · ‖b‖)` of bfloat16; as
@@ -106,14 +106,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn cosine_bf16(a: &[bf16], b: &[bf16]) -> f32 {
+    pub fn cosine_bf16(a: &[bf16], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::cosine::<_, Bf16, Bf16>
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn dot_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
+    pub fn dot_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, Bf16, Bf16>>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -123,14 +123,14 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
+    pub fn dot_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, Bf16, Bf16>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn l2_squared_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
+    pub fn l2_squared_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, Bf16, Bf16>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
@@ -140,14 +140,14 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn l2_squared_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
+    pub fn l2_squared_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, Bf16, Bf16>>
     }
     /// `out[i]` becomes the cosine similarity of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn cosine_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
+    pub fn cosine_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Cosines<Bf16, Bf16>>
     }
     /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
@@ -157,7 +157,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn cosine_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
+    pub fn cosine_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Cosines<Bf16, Bf16>>
     }
 }

@@ -14,14 +14,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn dot_f32_f16(a: &[f32], b: &[f16]) -> f32 {
+    pub fn dot_f32_f16(a: &[f32], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F32, F16>
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn dot_f32_f16_many(query: &[f32], rows: Rows<'_, f16>, out: &mut [f32]) {
+    pub fn dot_f32_f16_many(query: &[f32], rows: Rows<'_, f16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F32, F16>>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -31,7 +31,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_f32_f16_gather(query: &[f32], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
+    pub fn dot_f32_f16_gather(query: &[f32], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F32, F16>>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `f16` vector,
@@ -39,14 +39,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn l2_squared_f32_f16(a: &[f32], b: &[f16]) -> f32 {
+    pub fn l2_squared_f32_f16(a: &[f32], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F32, F16>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn l2_squared_f32_f16_many(query: &[f32], rows: Rows<'_, f16>, out: &mut [f32]) {
+    pub fn l2_squared_f32_f16_many(query: &[f32], rows: Rows<'_, f16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F32, F16>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
@@ -56,21 +56,21 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn l2_squared_f32_f16_gather(query: &[f32], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
+    pub fn l2_squared_f32_f16_gather(query: &[f32], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F32, F16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `bf16` vector, as `f32`.
     ///
     /// # Panics
     /// If the lengths differ.
-    fn dot_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
+    pub fn dot_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F32, Bf16>
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn dot_f32_bf16_many(query: &[f32], rows: Rows<'_, bf16>, out: &mut [f32]) {
+    pub fn dot_f32_bf16_many(query: &[f32], rows: Rows<'_, bf16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F32, Bf16>>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -80,7 +80,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_f32_bf16_gather(query: &[f32], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
+    pub fn dot_f32_bf16_gather(query: &[f32], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F32, Bf16>>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `bf16` vector,
@@ -88,14 +88,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn l2_squared_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
+    pub fn l2_squared_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F32, Bf16>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn l2_squared_f32_bf16_many(query: &[f32], rows: Rows<'_, bf16>, out: &mut [f32]) {
+    pub fn l2_squared_f32_bf16_many(query: &[f32], rows: Rows<'_, bf16>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F32, Bf16>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
@@ -105,7 +105,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn l2_squared_f32_bf16_gather(query: &[f32], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
+    pub fn l2_squared_f32_bf16_gather(query: &[f32], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F32, Bf16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `i8` vector, as `f32`.
@@ -114,14 +114,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn dot_f32_i8(a: &[f32], b: &[i8]) -> f32 {
+    pub fn dot_f32_i8(a: &[f32], b: &[i8]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F32, I8AsF32>
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn dot_f32_i8_many(query: &[f32], rows: Rows<'_, i8>, out: &mut [f32]) {
+    pub fn dot_f32_i8_many(query: &[f32], rows: Rows<'_, i8>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F32, I8AsF32>>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -131,7 +131,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_f32_i8_gather(query: &[f32], rows: Rows<'_, i8>, ids: &[u32], out: &mut [f32]) {
+    pub fn dot_f32_i8_gather(query: &[f32], rows: Rows<'_, i8>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F32, I8AsF32>>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `i8` vector, as
@@ -139,14 +139,14 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ.
-    fn l2_squared_f32_i8(a: &[f32], b: &[i8]) -> f32 {
+    pub fn l2_squared_f32_i8(a: &[f32], b: &[i8]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F32, I8AsF32>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not the rows' dimension, or `out` not their number.
-    fn l2_squared_f32_i8_many(query: &[f32], rows: Rows<'_, i8>, out: &mut [f32]) {
+    pub fn l2_squared_f32_i8_many(query: &[f32], rows: Rows<'_, i8>, out: &mut [f32]) {
         check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F32, I8AsF32>>
     }
     /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
@@ -156,7 +156,7 @@ family! {
     /// # Panics
     /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn l2_squared_f32_i8_gather(query: &[f32], rows: Rows<'_, i8>, ids: &[u32], out: &mut [f32]) {
+    pub fn l2_squared_f32_i8_gather(query: &[f32], rows: Rows<'_, i8>, ids: &[u32], out: &mut [f32]) {
         check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F32, I8AsF32>>
     }
 }

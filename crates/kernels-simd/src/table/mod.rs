@@ -62,7 +62,7 @@ macro_rules! family {
     };
     // The struct and its safe methods.
     (methods $Family:ident $field:ident;
-    $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? {
+    $($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? {
         check $check:block run $kernel:path
     })*) => {
         pub(super) struct $Family {
@@ -75,7 +75,7 @@ macro_rules! family {
                 #[inline]
                 #[track_caller]
                 #[allow(unsafe_code, reason = "calls what the table proves")]
-                pub fn $name(&self, $($arg: $ty),*) $(-> $ret)? {
+                $vis fn $name(&self, $($arg: $ty),*) $(-> $ret)? {
                     $check;
                     // SAFETY: a table is only handed out where its instruction set was detected.
                     unsafe { (self.$field.$name)($($arg),*) }
@@ -86,7 +86,7 @@ macro_rules! family {
     // One set's wrappers and its table. The attribute enables what the token needs; the compiler
     // refuses to make the token without it.
     (set $module:ident $token:path, [$attribute:meta], $Family:ident;
-    $($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? {
+    $($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? {
         check $check:block run $kernel:path
     })*) => {
         pub(super) mod $module {
@@ -104,13 +104,17 @@ macro_rules! family {
     };
 }
 
+mod activations;
 mod binary;
+mod byte_products;
 mod bytes;
 mod elements;
 mod floats;
 mod halves;
+mod images;
 mod mixed;
 mod packed;
+mod products;
 mod reduce;
 
 /// Kernels for one instruction set, as methods.
@@ -128,6 +132,10 @@ pub struct Kernels {
     binary: binary::Binary,
     reduce: reduce::Reduce,
     elements: elements::Elements,
+    products: products::Products,
+    activations: activations::Activations,
+    images: images::Images,
+    byte_products: byte_products::ByteProducts,
 }
 
 /// A table from the modules of its families; a set that only multiplies bytes better takes the
@@ -147,6 +155,10 @@ macro_rules! table {
             binary: binary::$bytes::TABLE,
             reduce: reduce::$base::TABLE,
             elements: elements::$base::TABLE,
+            products: products::$base::TABLE,
+            activations: activations::$base::TABLE,
+            images: images::$base::TABLE,
+            byte_products: byte_products::$bytes::TABLE,
         }
     };
 }
@@ -292,4 +304,19 @@ fn mask_len(values: usize, words: usize) {
 #[track_caller]
 fn ordered(low: f32, high: f32) {
     assert!(low <= high, "no value is within [{low}, {high}]");
+}
+
+#[inline]
+#[track_caller]
+fn pixels(bytes: usize, channels: usize, pixels: usize) {
+    assert!(
+        pixels.checked_mul(channels) == Some(bytes),
+        "{bytes} bytes for {pixels} pixels of {channels} channels"
+    );
+}
+
+#[inline]
+#[track_caller]
+fn positive(std: f32) {
+    assert!(std > 0.0, "a standard deviation of {std} is not greater than 0");
 }

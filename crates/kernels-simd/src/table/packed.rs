@@ -18,14 +18,14 @@ family! {
     ///
     /// # Panics
     /// Unless `query` has 2 values for each byte of `row`.
-    fn dot_i8_u4(query: &[i8], row: &[u8]) -> i32 {
+    pub fn dot_i8_u4(query: &[i8], row: &[u8]) -> i32 {
         check { packed_len(query.len(), 2, row.len()) } run packed::one::<_, Nibbles>
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not 2 values for each byte of a row, or `out` not their number.
-    fn dot_i8_u4_many(query: &[i8], rows: Rows<'_, u8>, out: &mut [i32]) {
+    pub fn dot_i8_u4_many(query: &[i8], rows: Rows<'_, u8>, out: &mut [i32]) {
         check { many_shape(query.len(), 2 * rows.dim(), rows.len(), out.len()) } run many::many::<_, Nibbles>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -35,7 +35,7 @@ family! {
     /// # Panics
     /// If `query` has not 2 values for each byte of a row, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_i8_u4_gather(query: &[i8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
+    pub fn dot_i8_u4_gather(query: &[i8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
         check { gather_shape(query.len(), 2 * rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Nibbles>
     }
     /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
@@ -44,7 +44,7 @@ family! {
     ///
     /// # Panics
     /// If the queries have not 2 values for each byte of a row, or `out` has not room for every query against every row.
-    fn dot_i8_u4_tile(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
+    pub fn dot_i8_u4_tile(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
         check { tile_shape(queries.dim(), 2 * rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Nibbles>
     }
     /// The inner product of an `i8` query and a row of packed unsigned 2-bit codes.
@@ -57,14 +57,14 @@ family! {
     ///
     /// # Panics
     /// Unless `query` has 4 values for each byte of `row`.
-    fn dot_i8_u2(query: &[i8], row: &[u8]) -> i32 {
+    pub fn dot_i8_u2(query: &[i8], row: &[u8]) -> i32 {
         check { packed_len(query.len(), 4, row.len()) } run packed::one::<_, Crumbs>
     }
     /// `out[i]` becomes the inner product of `query` and row `i`.
     ///
     /// # Panics
     /// If `query` has not 4 values for each byte of a row, or `out` not their number.
-    fn dot_i8_u2_many(query: &[i8], rows: Rows<'_, u8>, out: &mut [i32]) {
+    pub fn dot_i8_u2_many(query: &[i8], rows: Rows<'_, u8>, out: &mut [i32]) {
         check { many_shape(query.len(), 4 * rows.dim(), rows.len(), out.len()) } run many::many::<_, Crumbs>
     }
     /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
@@ -74,7 +74,7 @@ family! {
     /// # Panics
     /// If `query` has not 4 values for each byte of a row, `out` not the length of `ids`, or an id is not below
     /// the number of rows.
-    fn dot_i8_u2_gather(query: &[i8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
+    pub fn dot_i8_u2_gather(query: &[i8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
         check { gather_shape(query.len(), 4 * rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Crumbs>
     }
     /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
@@ -83,7 +83,7 @@ family! {
     ///
     /// # Panics
     /// If the queries have not 4 values for each byte of a row, or `out` has not room for every query against every row.
-    fn dot_i8_u2_tile(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
+    pub fn dot_i8_u2_tile(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
         check { tile_shape(queries.dim(), 4 * rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Crumbs>
     }
 }

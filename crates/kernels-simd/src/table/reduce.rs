@@ -7,29 +7,29 @@ family! {
     Reduce in reduce;
 
     /// The sum, with an error of at most `n · ε · Σ |aᵢ|`. 0 for an empty slice.
-    fn sum(a: &[f32]) -> f32 {
+    pub fn sum(a: &[f32]) -> f32 {
         check {} run reduce::sum
     }
     /// The least and the greatest value, NaNs passed over; `None` if there is no other.
     ///
     /// Which sign a zero has is not defined where both signs occur.
-    fn min_max(a: &[f32]) -> Option<(f32, f32)> {
+    pub fn min_max(a: &[f32]) -> Option<(f32, f32)> {
         check {} run reduce::min_max
     }
     /// The mean and the population variance `Σ (aᵢ - mean)² / n`; `None` for an empty slice.
     ///
     /// Two passes, so that a mean far from zero cancels nothing. A NaN or an infinity makes both
     /// NaN or the mean infinite, as does a sum that overflows.
-    fn mean_variance(a: &[f32]) -> Option<(f32, f32)> {
+    pub fn mean_variance(a: &[f32]) -> Option<(f32, f32)> {
         check {} run reduce::mean_variance
     }
     /// The index of the greatest value, the first of equals; NaNs are passed over, and `None` if
     /// there is nothing else.
-    fn argmax(a: &[f32]) -> Option<usize> {
+    pub fn argmax(a: &[f32]) -> Option<usize> {
         check {} run reduce::argmax
     }
     /// How many values are strictly greater than `threshold`; a NaN is not.
-    fn count_above(a: &[f32], threshold: f32) -> usize {
+    pub fn count_above(a: &[f32], threshold: f32) -> usize {
         check {} run reduce::count_above
     }
     /// The `best.len()` greatest values with their indices, the greatest first and the first of
@@ -38,7 +38,7 @@ family! {
     ///
     /// As fast as [`Kernels::sum`](super::Kernels::sum) once the list is good; meant for lists of
     /// at most a few hundred, since a new one moves those below it.
-    fn top_k(a: &[f32], best: &mut [(f32, u32)]) -> usize {
+    pub fn top_k(a: &[f32], best: &mut [(f32, u32)]) -> usize {
         check {} run reduce::top_k
     }
     /// Sets bit `i % 64` of `mask[i / 64]` where not `min[i] <= values[i] <= max[i]`, and says how
@@ -49,7 +49,7 @@ family! {
     ///
     /// # Panics
     /// If the lengths differ, or `mask` has not one word for each 64 values.
-    fn violations(values: &[f32], min: &[f32], max: &[f32], mask: &mut [u64]) -> usize {
+    pub fn violations(values: &[f32], min: &[f32], max: &[f32], mask: &mut [u64]) -> usize {
         check { same_len(values.len(), min.len()); same_len(values.len(), max.len()); mask_len(values.len(), mask.len()) } run reduce::violations
     }
 }

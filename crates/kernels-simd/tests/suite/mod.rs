@@ -4,14 +4,17 @@
 //! A check is a function that panics. It is listed once, which makes it a `#[test]` and an entry of
 //! [`CHECKS`] for runners that have no test harness.
 
+mod activations;
 mod binary;
 mod bytes;
 mod distance;
 mod elements;
 mod halves;
+mod images;
 pub(crate) mod inputs;
 mod many;
 mod packed;
+mod products;
 mod reduce;
 
 macro_rules! checks {
@@ -55,6 +58,17 @@ checks! {
     elements::argmax_and_count_are_exact,
     elements::top_k_equals_sorting,
     elements::violations_fail_closed,
+    products::gemm_is_within_its_bound,
+    products::gemv_is_within_its_bound,
+    products::gemm_of_bytes_is_exact,
+    activations::exponentials_are_within_their_ulps,
+    activations::relus_are_exact,
+    activations::softmax_sums_to_one,
+    activations::derivatives_are_slopes,
+    activations::softmax_derivatives_are_slopes,
+    images::gray_is_bit_exact,
+    images::threshold_is_right_for_all_pairs,
+    images::normalisations_are_within_their_bound,
     reduce::sum_is_within_its_bound,
     reduce::min_max_is_exact_and_passes_over_nan,
     reduce::mean_variance_is_stable,

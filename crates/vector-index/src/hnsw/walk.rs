@@ -55,9 +55,8 @@ impl Links {
     }
 
     /// Like [`beam`](Self::beam) in the bottom layer, but only nodes that `passes` are scored and
-    /// kept. Those that do not are looked through: their neighbours that pass take their place, as
-    /// far as there is room for a node's usual number of links (as in ACORN, Patel and others
-    /// 2024).
+    /// kept. Those that do not are looked through: their neighbours that pass take their place (as
+    /// in ACORN, Patel and others 2024).
     pub(super) fn filtered_beam(
         &self,
         ef: usize,
@@ -67,7 +66,6 @@ impl Links {
         passes: impl Fn(u32) -> bool,
         score: impl FnMut(&[u32], &mut [f32]),
     ) {
-        let wanted = self.width(0);
         let gather = |node, visited: &mut Visited, slots: &mut Vec<u32>| {
             hidden.clear();
             for slot in self.neighbors(node, 0).filter(|&slot| visited.insert(slot)) {
@@ -78,9 +76,6 @@ impl Links {
                 }
             }
             for &through in &*hidden {
-                if slots.len() >= wanted {
-                    break;
-                }
                 for slot in self.neighbors(through, 0) {
                     if passes(slot) && visited.insert(slot) {
                         slots.push(slot);

@@ -23,6 +23,8 @@ impl SimdBytes for Avx2 {
     type Step = __m128i;
     type Wide = __m256i;
     type I32 = __m256i;
+    type Quads = [__m256i; 2];
+    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 16;
     const WIDE: usize = 32;
 
@@ -80,6 +82,17 @@ impl SimdBytes for Avx2 {
             let pairs = _mm256_add_epi16(ab, cd);
             _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
         }
+        quads(bytes: __m256i) -> [__m256i; 2] {
+            // As 16 bits each, the even bytes and the odd ones.
+            [_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(bytes)), _mm256_srai_epi16::<8>(bytes)]
+        }
+        dot_quads(acc: __m256i, x: i32, quads: [__m256i; 2]) -> __m256i {
+            let x = _mm256_set1_epi32(x);
+            let even = _mm256_and_si256(x, _mm256_set1_epi16(255));
+            let odd = _mm256_srli_epi16::<8>(x);
+            let acc = _mm256_add_epi32(acc, _mm256_madd_epi16(even, quads[0]));
+            _mm256_add_epi32(acc, _mm256_madd_epi16(odd, quads[1]))
+        }
         xor(a: __m256i, b: __m256i) -> __m256i { _mm256_xor_si256(a, b) }
         and(a: __m256i, b: __m256i) -> __m256i { _mm256_and_si256(a, b) }
         or(a: __m256i, b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
@@ -109,5 +122,6 @@ impl SimdBytes for Avx2 {
                 _mm256_set_m128i(last, _mm_loadu_si128(from.cast()))
             }
         }
+        store_i32(to: *mut i32, a: __m256i) { _mm256_storeu_si256(to.cast(), a) }
     }
 }

@@ -84,6 +84,8 @@ impl SimdBytes for Avx512 {
     type Step = __m256i;
     type Wide = __m512i;
     type I32 = __m512i;
+    type Quads = [__m512i; 2];
+    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 32;
     const WIDE: usize = 64;
 
@@ -127,6 +129,17 @@ impl SimdBytes for Avx512 {
             let pairs = _mm512_add_epi16(ab, cd);
             _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
         }
+        quads(bytes: __m512i) -> [__m512i; 2] {
+            // As 16 bits each, the even bytes and the odd ones.
+            [_mm512_srai_epi16::<8>(_mm512_slli_epi16::<8>(bytes)), _mm512_srai_epi16::<8>(bytes)]
+        }
+        dot_quads(acc: __m512i, x: i32, quads: [__m512i; 2]) -> __m512i {
+            let x = _mm512_set1_epi32(x);
+            let even = _mm512_and_si512(x, _mm512_set1_epi16(255));
+            let odd = _mm512_srli_epi16::<8>(x);
+            let acc = _mm512_add_epi32(acc, _mm512_madd_epi16(even, quads[0]));
+            _mm512_add_epi32(acc, _mm512_madd_epi16(odd, quads[1]))
+        }
         xor(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
         and(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
         or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
@@ -141,5 +154,6 @@ impl SimdBytes for Avx512 {
         load_wide_partial(from: *const u8, count: usize) -> __m512i {
             _mm512_maskz_loadu_epi8(mask64(count), from.cast())
         }
+        store_i32(to: *mut i32, a: __m512i) { _mm512_storeu_si512(to.cast(), a) }
     }
 }

@@ -27,6 +27,8 @@ impl SimdBytes for Avx512Vnni {
     type Step = __m512i;
     type Wide = __m512i;
     type I32 = __m512i;
+    type Quads = __m512i;
+    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 64;
     const WIDE: usize = 64;
 
@@ -67,6 +69,10 @@ impl SimdBytes for Avx512Vnni {
             let acc = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(acc, a, query[0]), b, query[1]);
             _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(acc, c, query[2]), d, query[3])
         }
+        quads(bytes: __m512i) -> __m512i { bytes }
+        dot_quads(acc: __m512i, x: i32, quads: __m512i) -> __m512i {
+            _mm512_dpbusd_epi32(acc, _mm512_set1_epi32(x), quads)
+        }
         xor(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
         and(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
         or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
@@ -81,6 +87,7 @@ impl SimdBytes for Avx512Vnni {
         load_wide_partial(from: *const u8, count: usize) -> __m512i {
             _mm512_maskz_loadu_epi8(mask64(count), from.cast())
         }
+        store_i32(to: *mut i32, a: __m512i) { _mm512_storeu_si512(to.cast(), a) }
     }
 }
 

@@ -37,6 +37,8 @@ impl SimdBytes for Neon {
     type Step = uint8x16_t;
     type Wide = uint8x16_t;
     type I32 = int32x4_t;
+    type Quads = uint8x16_t;
+    const QUAD_SHIFT: i32 = 128;
     const STEP: usize = 16;
     const WIDE: usize = 16;
 
@@ -81,6 +83,12 @@ impl SimdBytes for Neon {
             let odd = vaddq_s16(vaddq_s16(b, d), vaddq_s16(f, h));
             vpadalq_s16(vpadalq_s16(acc, even), odd)
         }
+        quads(bytes: uint8x16_t) -> uint8x16_t { bytes }
+        dot_quads(acc: int32x4_t, x: i32, quads: uint8x16_t) -> int32x4_t {
+            let x = vreinterpretq_u8_s32(vdupq_n_s32(x));
+            let [low, high] = products(veorq_u8(x, vdupq_n_u8(128)), quads);
+            vaddq_s32(acc, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+        }
         xor(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t { veorq_u8(a, b) }
         and(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t { vandq_u8(a, b) }
         or(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t { vorrq_u8(a, b) }
@@ -100,5 +108,6 @@ impl SimdBytes for Neon {
             let (low, high) = read_bytes(from, count);
             vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(low), vcreate_u64(high)))
         }
+        store_i32(to: *mut i32, a: int32x4_t) { vst1q_s32(to, a) }
     }
 }

@@ -64,6 +64,8 @@ impl SimdBytes for NeonDotprod {
     type Step = uint8x16_t;
     type Wide = uint8x16_t;
     type I32 = int32x4_t;
+    type Quads = uint8x16_t;
+    const QUAD_SHIFT: i32 = 128;
     const STEP: usize = 16;
     const WIDE: usize = 16;
 
@@ -99,6 +101,11 @@ impl SimdBytes for NeonDotprod {
             let acc = sdot(acc, vandq_u8(vshrq_n_u8::<4>(codes), low), query[2]);
             sdot(acc, vshrq_n_u8::<6>(codes), query[3])
         }
+        quads(bytes: uint8x16_t) -> uint8x16_t { bytes }
+        dot_quads(acc: int32x4_t, x: i32, quads: uint8x16_t) -> int32x4_t {
+            let x = vreinterpretq_u8_s32(vdupq_n_s32(x));
+            sdot(acc, veorq_u8(x, vdupq_n_u8(128)), quads)
+        }
         xor(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t { veorq_u8(a, b) }
         and(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t { vandq_u8(a, b) }
         or(a: uint8x16_t, b: uint8x16_t) -> uint8x16_t { vorrq_u8(a, b) }
@@ -117,5 +124,6 @@ impl SimdBytes for NeonDotprod {
             let (low, high) = read_bytes(from, count);
             vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(low), vcreate_u64(high)))
         }
+        store_i32(to: *mut i32, a: int32x4_t) { vst1q_s32(to, a) }
     }
 }

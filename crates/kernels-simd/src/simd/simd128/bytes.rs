@@ -34,6 +34,8 @@ impl SimdBytes for Simd128 {
     type Step = v128;
     type Wide = v128;
     type I32 = v128;
+    type Quads = [v128; 2];
+    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 16;
     const WIDE: usize = 16;
 
@@ -86,6 +88,15 @@ impl SimdBytes for Simd128 {
             let odd = i16x8_add(i16x8_add(b, d), i16x8_add(f, h));
             i32x4_add(acc, i32x4_extadd_pairwise_i16x8(i16x8_add(even, odd)))
         }
+        quads(bytes: v128) -> [v128; 2] {
+            // As 16 bits each, the even bytes and the odd ones.
+            [i16x8_shr(i16x8_shl(bytes, 8), 8), i16x8_shr(bytes, 8)]
+        }
+        dot_quads(acc: v128, x: i32, quads: [v128; 2]) -> v128 {
+            let x = i32x4_splat(x);
+            let acc = i32x4_add(acc, i32x4_dot_i16x8(v128_and(x, i16x8_splat(255)), quads[0]));
+            i32x4_add(acc, i32x4_dot_i16x8(u16x8_shr(x, 8), quads[1]))
+        }
         xor(a: v128, b: v128) -> v128 { v128_xor(a, b) }
         and(a: v128, b: v128) -> v128 { v128_and(a, b) }
         or(a: v128, b: v128) -> v128 { v128_or(a, b) }
@@ -105,5 +116,6 @@ impl SimdBytes for Simd128 {
             let (low, high) = read_bytes(from, count);
             u64x2(low, high)
         }
+        store_i32(to: *mut i32, a: v128) { v128_store(to.cast(), a) }
     }
 }

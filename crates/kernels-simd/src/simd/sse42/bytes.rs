@@ -56,6 +56,8 @@ impl SimdBytes for Sse42 {
     type Step = __m128i;
     type Wide = __m128i;
     type I32 = __m128i;
+    type Quads = [__m128i; 2];
+    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 16;
     const WIDE: usize = 16;
 
@@ -104,6 +106,17 @@ impl SimdBytes for Sse42 {
             let pairs = _mm_add_epi16(ab, cd);
             _mm_add_epi32(acc, _mm_madd_epi16(pairs, _mm_set1_epi16(1)))
         }
+        quads(bytes: __m128i) -> [__m128i; 2] {
+            // As 16 bits each, the even bytes and the odd ones.
+            [_mm_srai_epi16::<8>(_mm_slli_epi16::<8>(bytes)), _mm_srai_epi16::<8>(bytes)]
+        }
+        dot_quads(acc: __m128i, x: i32, quads: [__m128i; 2]) -> __m128i {
+            let x = _mm_set1_epi32(x);
+            let even = _mm_and_si128(x, _mm_set1_epi16(255));
+            let odd = _mm_srli_epi16::<8>(x);
+            let acc = _mm_add_epi32(acc, _mm_madd_epi16(even, quads[0]));
+            _mm_add_epi32(acc, _mm_madd_epi16(odd, quads[1]))
+        }
         xor(a: __m128i, b: __m128i) -> __m128i { _mm_xor_si128(a, b) }
         and(a: __m128i, b: __m128i) -> __m128i { _mm_and_si128(a, b) }
         or(a: __m128i, b: __m128i) -> __m128i { _mm_or_si128(a, b) }
@@ -125,5 +138,6 @@ impl SimdBytes for Sse42 {
             let (low, high) = read_bytes(from, count);
             _mm_set_epi64x(high as i64, low as i64)
         }
+        store_i32(to: *mut i32, a: __m128i) { _mm_storeu_si128(to.cast(), a) }
     }
 }

@@ -1,0 +1,93 @@
+//! Matrix products in operations per second, square and skinny, of floats and of bytes.
+
+use edgekit_kernels_simd::{Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Rows};
+
+use super::{bytes, naive, values};
+use crate::{Suite, Unit};
+
+/// Rows, steps and columns.
+pub(super) const SHAPES: [(&str, [usize; 3]); 5] = [
+    ("64", [64, 64, 64]),
+    ("256", [256, 256, 256]),
+    ("512", [512, 512, 512]),
+    ("full/1024", [1024, 1024, 1024]),
+    ("32x1024", [32, 1024, 1024]),
+];
+
+pub(super) fn declare(suite: &mut Suite) {
+    let best = Kernels::get();
+    for (name, [m, k, n]) in SHAPES {
+        let id = format!("kernels/sgemm/{name}");
+        if !suite.wants(&id) {
+            continue;
+        }
+        let (a, b) = (values(m * k, 1), values(k * n, 2));
+        let (mut c, mut scratch) = (vec![0.0; m * n], GemmScratch::default());
+        let product = move |c: &mut [f32], scratch: &mut GemmScratch, epilogue: Epilogue<'_>| {
+            let (a, b) = (Matrix::new(&a, m, k, k), Matrix::new(&b, k, n, n));
+            best.gemm(a, b, MatrixMut::new(c, m, n, n), epilogue, scratch);
+        };
+        product(&mut c, &mut scratch, Epilogue::default());
+        let (a, b) = (values(m * k, 1), values(k * n, 2));
+        for i in [0, m * n / 2 + 3, m * n - 1] {
+            let column: Vec<f32> = (0..k).map(|x| b[x * n + i % n]).collect();
+            let want = naive::dot(&a[i / n * k..][..k], &column);
+            suite.check(&id, (c[i] - want).abs() < 1e-2, || {
+                format!("[{i}] {} instead of {want}", c[i])
+            });
+        }
+        let (bias, work) = (values(n, 3), 2.0 * (m * k * n) as f64);
+        let run = product.clone();
+        let (mut d, mut s) = (c.clone(), GemmScratch::default());
+        rate(suite, format!("{id}/best"), work, move || run(&mut d, &mut s, Epilogue::default()));
+        if name == "64" || name == "32x1024" {
+            let (run, bias2) = (product.clone(), bias.clone());
+            let (mut d, mut s) = (c.clone(), GemmScratch::default());
+            rate(suite, format!("{id}/fused-bias-relu"), work, move || {
+                let bias = Some(&bias2[..]);
+                let activation = Activation::Relu;
+                run(&mut d, &mut s, Epilogue { bias, activation, ..Epilogue::default() });
+            });
+            rate(suite, format!("{id}/unfused-bias-relu"), work, move || {
+                product(&mut c, &mut scratch, Epilogue::default());
+                for row in c.chunks_exact_mut(n) {
+                    naive::add_in_place(row, &bias);
+                }
+                best.relu_in_place(&mut c);
+            });
+        }
+        if n == 256 {
+            let mut c = vec![0.0; m * n];
+            rate(suite, format!("{id}/loops"), work, move || naive::gemm(&a, &b, &mut c, n));
+        }
+    }
+    for (name, [m, k, n]) in SHAPES {
+        let id = format!("kernels/gemm-u8i8/{name}");
+        if !suite.wants(&id) {
+            continue;
+        }
+        let a: Vec<u8> = bytes(m * k, 1).iter().map(|&x| x as u8).collect();
+        let (b, mut out) = (bytes(n * k, 2), vec![0; m * n]);
+        let mut scratch = GemmScratch::default();
+        rate(suite, format!("{id}/best"), 2.0 * (m * k * n) as f64, move || {
+            best.gemm_u8_i8(Rows::new(&a, k, k), Rows::new(&b, k, k), &mut out, &mut scratch);
+        });
+    }
+    let (a, x, mut y) = (values(1024 * 1024, 1), values(1024, 2), vec![0.0; 1024]);
+    rate(suite, "kernels/gemv/1024/best".into(), 2.0 * 1024.0 * 1024.0, move || {
+        best.gemv(1.0, Matrix::new(&a, 1024, 1024, 1024), &x, 0.0, &mut y);
+    });
+}
+
+/// Operations per second, the best of several runs of some milliseconds.
+pub(super) fn rate(suite: &mut Suite, id: String, work: f64, mut run: impl FnMut() + 'static) {
+    suite.measure(id, Unit::PerSecond, move || {
+        let repeat = (2e8 / work).ceil() as u32;
+        let best = (0..15).map(|_| {
+            let start = std::time::Instant::now();
+            (0..repeat).for_each(|_| run());
+            start.elapsed()
+        });
+        work * f64::from(repeat) / best.min().unwrap_or_default().as_secs_f64()
+    });
+}

@@ -1,0 +1,43 @@
+//! Image kernels: each takes a run of pixels, for a strided image a row of it.
+
+use super::{pixels, positive, same_len};
+use crate::kernels::images;
+
+family! {
+    Images in images;
+
+    /// Red, green, blue and alpha to gray by BT.601, `(77 R + 150 G + 29 B + 128) >> 8`: bit-exact
+    /// on every instruction set. Alpha is ignored.
+    ///
+    /// # Panics
+    /// Unless `rgba` has four bytes for each of `gray`.
+    pub fn rgba_to_gray(rgba: &[u8], gray: &mut [u8]) {
+        check { pixels(rgba.len(), 4, gray.len()) } run images::rgba_to_gray
+    }
+    /// Likewise without alpha.
+    ///
+    /// # Panics
+    /// Unless `rgb` has three bytes for each of `gray`.
+    pub fn rgb_to_gray(rgb: &[u8], gray: &mut [u8]) {
+        check { pixels(rgb.len(), 3, gray.len()) } run images::rgb_to_gray
+    }
+    /// 255 where a value is strictly greater than `limit`, else 0; values are unsigned.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn threshold(gray: &[u8], limit: u8, out: &mut [u8]) {
+        check { same_len(gray.len(), out.len()) } run images::threshold
+    }
+    /// `(x / 255 - mean) / std`, what image networks are fed with. Within 3 roundings of the terms.
+    ///
+    /// # Panics
+    /// If the lengths differ, or `std` is not greater than 0.
+    pub fn normalize_u8(x: &[u8], mean: f32, std: f32, out: &mut [f32]) {
+        check { same_len(x.len(), out.len()); positive(std) } run images::normalize_u8
+    }
+    /// `(x - mean) / (σ + 1e-8)` with the population's mean and standard deviation, in place;
+    /// nothing happens to an empty slice.
+    pub fn z_score(x: &mut [f32]) {
+        check {} run images::z_score
+    }
+}
