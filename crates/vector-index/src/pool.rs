@@ -78,6 +78,16 @@ impl Pool {
         None
     }
 
+    /// Drops the candidates that do not pass.
+    pub(crate) fn retain(&mut self, passes: impl Fn(u32) -> bool) {
+        self.entries.retain(|&entry| passes(id(entry)));
+    }
+
+    /// How many candidates there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// `(distance, id)`, nearest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
         self.entries.iter().map(|&e| (distance(e), id(e)))

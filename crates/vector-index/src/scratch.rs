@@ -1,5 +1,7 @@
 //! What a search needs besides the index: owned by the caller, used again and again.
 
+use std::collections::VecDeque;
+
 use crate::Neighbor;
 use crate::pool::Pool;
 use crate::store::Query;
@@ -18,7 +20,7 @@ pub struct Scratch {
     pub(crate) keys: Vec<u64>,
     /// Slots that pass a filter, and slots that are looked through.
     pub(crate) some: Vec<u32>,
-    pub(crate) hidden: Vec<u32>,
+    pub(crate) hidden: VecDeque<u32>,
     pub(crate) results: Vec<Neighbor>,
 }
 
@@ -30,7 +32,7 @@ impl Scratch {
             walk: Walk::default(),
             keys: Vec::new(),
             some: Vec::new(),
-            hidden: Vec::new(),
+            hidden: VecDeque::new(),
             results: Vec::new(),
         }
     }

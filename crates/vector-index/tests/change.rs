@@ -200,19 +200,20 @@ fn an_index_can_be_emptied_and_filled_again() {
 
 #[test]
 fn a_filter_returns_k_whenever_k_pass_and_finds_the_nearest() {
-    let all = vectors(Shape::Gaussian, 4_100, 16, 24);
+    let all = vectors(Shape::Gaussian, 4_060, 16, 24);
     let (data, queries) = all.split_at(4_000);
     let metric = Metric::L2Squared;
     let config = HnswConfig { metric, m: 12, ef_construction: 80, ..HnswConfig::default() };
     let mut index = HnswIndex::new(16, config).unwrap();
     fill(&mut index, data);
     let mut scratch = Scratch::new();
-    for method in [Method::Graph, Method::Auto] {
-        for one_in in [1, 2, 10, 100, 1_000] {
+    // A narrow beam walks where a wide one would score all that pass.
+    for (method, ef) in [(Method::Graph, 80), (Method::Auto, 80), (Method::Graph, 12)] {
+        for one_in in [1, 2, 5, 10, 100, 1_000] {
             let rows: Vec<_> = data.iter().step_by(one_in).cloned().collect();
             let (mut found, mut wanted) = (0, 0);
             for query in queries {
-                let params = SearchParams { ef: 80, method };
+                let params = SearchParams { ef, method };
                 let passes = |id: u64| id.is_multiple_of(one_in as u64);
                 let truth = brute_force(metric, &rows, query, 10);
                 let results =
@@ -224,7 +225,8 @@ fn a_filter_returns_k_whenever_k_pass_and_finds_the_nearest() {
                 wanted += truth.len();
             }
             let recall = found as f64 / wanted as f64;
-            assert!(recall >= 0.95, "1 in {one_in}, {method:?}: {recall}");
+            let floor = if ef == 80 { 0.95 } else { 0.7 };
+            assert!(recall >= floor, "1 in {one_in}, {method:?}, ef {ef}: {recall}");
         }
     }
     let nothing = index.search_filtered(&data[0], 10, &graph(50), &|_| false, &mut scratch);

@@ -9,10 +9,18 @@ use crate::{Filter, Index, Method, Scratch, SearchParams};
 const SCAN_PER_EF: usize = 40;
 
 /// Vectors that are asked whether they pass, to estimate how many do.
-const PROBES: usize = 256;
+const PROBES: usize = 128;
 
-/// Up to this many times `ef` vectors that pass are scored one by one instead of walked to.
-const FEW_PER_EF: usize = 24;
+/// A filter that lets at least one in so many pass is applied after a wider walk.
+const OFTEN: usize = 4;
+
+/// What passes a filter that lets fewer than one in so many through is scored one by one, however
+/// long that takes: the few are too far apart to be walked to reliably.
+const SELDOM: usize = 10;
+
+/// Vectors that can be scored one by one in the time that a filtered walk takes for each of its
+/// candidates. Asking a vector whether it passes takes about a fifth of scoring it.
+const SCORED_PER_EF: usize = 320;
 
 impl HnswIndex {
     /// How many candidates a search for `k` keeps.
@@ -63,7 +71,14 @@ impl HnswIndex {
         let n = vectors.slots();
         let probes = (0..PROBES).map(|i| (i * n / PROBES) as u32);
         let passing = probes.filter(|&slot| !vectors.is_dead(slot) && passes(slot)).count();
-        if passing * n <= FEW_PER_EF * ef * PROBES {
+        if passing * OFTEN >= PROBES {
+            // A quarter more, because a sample may flatter.
+            self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len()), scratch);
+            scratch.walk.pool.retain(passes);
+            if scratch.walk.pool.len() >= shortlist.min(ef) {
+                return;
+            }
+        } else if passing * SELDOM < PROBES || n / 5 + passing * n / PROBES <= SCORED_PER_EF * ef {
             let mut some = std::mem::take(&mut scratch.some);
             some.clear();
             some.extend(vectors.live().filter(|&slot| passes(slot)));
@@ -72,7 +87,8 @@ impl HnswIndex {
             return;
         }
         self.filtered_walk(ef, &passes, scratch);
-        if scratch.walk.pool.iter().count() < k {
+        // A beam that is not full has seen all that it can reach; what passes elsewhere is scanned.
+        if scratch.walk.pool.len() < ef {
             vectors.scan(shortlist, passes, scratch);
         }
     }
@@ -102,5 +118,44 @@ impl HnswIndex {
         self.links.filtered_beam(ef, dead, walk, hidden, passes, |slots, out| {
             vectors.codes.distances(query, slots, out);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::mix64;
+    use crate::{HnswConfig, Metric};
+
+    /// The walk itself: through the interface small indexes score all that pass instead.
+    #[test]
+    fn a_filtered_walk_looks_through_what_does_not_pass() {
+        let value = |i: u64, d: u64| (mix64(i * 100 + d) >> 40) as f32 / (1 << 24) as f32;
+        let vector = |i: u64| (0..8).map(|d| value(i, d)).collect::<Vec<f32>>();
+        let config = HnswConfig { metric: Metric::L2Squared, m: 8, ..HnswConfig::default() };
+        let mut index = HnswIndex::new(8, config).unwrap();
+        for id in 0..1_500 {
+            index.insert(id, &vector(id)).unwrap();
+        }
+        let mut scratch = Scratch::new();
+        for one_in in [3, 5, 10] {
+            let passes = |slot: u32| slot.is_multiple_of(one_in);
+            let (mut found, mut wanted) = (0, 0);
+            for query in 2_000..2_050 {
+                index.vectors.prepare_query(&vector(query), &mut scratch.query).unwrap();
+                index.vectors.scan(10, passes, &mut scratch);
+                let truth: Vec<_> = scratch.walk.pool.iter().collect();
+                index.filtered_walk(30, &passes, &mut scratch);
+                if scratch.walk.pool.len() < 30 {
+                    // A search scans then.
+                    continue;
+                }
+                let walked: Vec<_> = scratch.walk.pool.iter().collect();
+                assert!(walked.iter().all(|&(_, slot)| passes(slot)));
+                found += truth.iter().filter(|near| walked.contains(near)).count();
+                wanted += truth.len();
+            }
+            assert!(wanted > 0 && found * 100 >= wanted * 95, "1 in {one_in}: {found} of {wanted}");
+        }
     }
 }

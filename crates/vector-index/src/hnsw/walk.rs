@@ -3,8 +3,14 @@
 //! Distances come from a closure that scores many slots at once: the unvisited neighbours of a node
 //! are gathered first and scored together, so that their rows are fetched while others are summed.
 
+use std::collections::VecDeque;
+
 use super::links::{Links, NONE};
 use crate::scratch::{Visited, Walk};
+
+/// How many nodes that do not pass are looked through for each that does, at most, as a multiple of
+/// a node's links.
+const HOPS: usize = 4;
 
 impl Links {
     /// Walks the layers from `from` down to the one above `to`, starting at `entry`, and leaves in
@@ -55,37 +61,37 @@ impl Links {
     }
 
     /// Like [`beam`](Self::beam) in the bottom layer, but only nodes that `passes` are scored and
-    /// kept. Those that do not are looked through: their neighbours that pass take their place, as
-    /// far as there is room for a node's usual number of links (as in ACORN, Patel and others
-    /// 2024).
+    /// kept. Those that do not are looked through, nearest hops first, until about as many that
+    /// pass are found as a node has links (after ACORN, Patel and others 2024, which looks one hop
+    /// far); what is not looked through yet waits in `hidden` for the next node.
     pub(super) fn filtered_beam(
         &self,
         ef: usize,
         dead: &[u64],
         walk: &mut Walk,
-        hidden: &mut Vec<u32>,
+        hidden: &mut VecDeque<u32>,
         passes: impl Fn(u32) -> bool,
         score: impl FnMut(&[u32], &mut [f32]),
     ) {
         let wanted = self.width(0);
+        hidden.clear();
         let gather = |node, visited: &mut Visited, slots: &mut Vec<u32>| {
-            hidden.clear();
-            for slot in self.neighbors(node, 0).filter(|&slot| visited.insert(slot)) {
-                if passes(slot) {
-                    slots.push(slot);
-                } else {
-                    hidden.push(slot);
+            let mut look = |node, hidden: &mut VecDeque<u32>, slots: &mut Vec<u32>| {
+                for slot in self.neighbors(node, 0).filter(|&slot| visited.insert(slot)) {
+                    if passes(slot) {
+                        slots.push(slot);
+                    } else {
+                        hidden.push_back(slot);
+                    }
                 }
-            }
-            for &through in &*hidden {
+            };
+            look(node, hidden, slots);
+            for _ in 0..HOPS * wanted {
                 if slots.len() >= wanted {
                     break;
                 }
-                for slot in self.neighbors(through, 0) {
-                    if passes(slot) && visited.insert(slot) {
-                        slots.push(slot);
-                    }
-                }
+                let Some(through) = hidden.pop_front() else { break };
+                look(through, hidden, slots);
             }
         };
         walk.run(ef, dead, gather, score);
