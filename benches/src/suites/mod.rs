@@ -2,6 +2,7 @@
 
 pub mod constraint_cache;
 pub mod constraint_compile;
+pub mod constraint_extract;
 
 use crate::Suite;
 
@@ -12,4 +13,5 @@ pub type Entry = (&'static str, fn(&mut Suite));
 pub const SUITES: &[Entry] = &[
     ("constraint-cache", constraint_cache::declare),
     ("constraint-compile", constraint_compile::declare),
+    ("constraint-extract", constraint_extract::declare),
 ];
