@@ -79,6 +79,7 @@ pub struct Series {
 #[derive(Default)]
 pub struct Suite {
     filters: Vec<String>,
+    full: bool,
     /// What can be measured.
     pub cases: Vec<Case>,
     /// What is known already.
@@ -92,15 +93,23 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// A suite that keeps only ids which contain one of `filters` (all of them if there is none).
+    /// A suite that keeps only ids which contain one of `filters` (all of them if there is none),
+    /// and none with a part `full`, unless a filter names that part.
     pub fn new(filters: Vec<String>) -> Self {
         Suite { filters, ..Suite::default() }
     }
 
+    /// The same suite with the long sweeps, whose ids have a part `full`.
+    pub fn full(self) -> Self {
+        Suite { full: true, ..self }
+    }
+
     /// Whether anything whose id starts with `prefix` can be asked for.
     pub fn wants(&self, prefix: &str) -> bool {
-        self.filters.is_empty()
-            || self.filters.iter().any(|f| prefix.contains(f.as_str()) || f.starts_with(prefix))
+        let long = |id: &str| id.split('/').any(|part| part == "full");
+        let matches = |f: &String| prefix.contains(f.as_str()) || f.starts_with(prefix);
+        (self.full || !long(prefix) || self.filters.iter().any(|f| long(f)))
+            && (self.filters.is_empty() || self.filters.iter().any(matches))
     }
 
     /// Declares a closure to time. What it returns is kept from the optimiser; its inputs are the
@@ -148,5 +157,35 @@ impl Suite {
         if self.wants(&id) {
             self.cases.push(Case { id, measurement });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_keep_what_contains_them_and_their_prefixes() {
+        let suite = Suite::new(vec!["index/qps".to_owned()]);
+        assert!(suite.wants("index") && suite.wants("index/qps/hnsw"));
+        assert!(!suite.wants("kernels") && !suite.wants("index/build"));
+    }
+
+    #[test]
+    fn long_sweeps_are_asked_for() {
+        let quick = Suite::new(Vec::new());
+        assert!(!quick.wants("index/full/sweep") && !quick.wants("index/full"));
+        assert!(quick.wants("index/fuller"));
+        assert!(Suite::new(Vec::new()).full().wants("index/full/sweep"));
+        assert!(Suite::new(vec!["index/full/x".to_owned()]).wants("index/full/x"));
+    }
+
+    #[test]
+    fn a_wrong_answer_is_kept_with_its_reason() {
+        let mut suite = Suite::new(Vec::new());
+        suite.check("a", true, || unreachable!());
+        suite.check("b", false, || "2, not 3".to_owned());
+        assert_eq!(suite.checked, 2);
+        assert_eq!(suite.failures, [("b".to_owned(), "2, not 3".to_owned())]);
     }
 }

@@ -1,8 +1,19 @@
 //! The suites, one file per room.
 
+pub mod adaptive_cache;
+pub mod bank;
+pub mod batcher;
 pub mod constraint_cache;
 pub mod constraint_compile;
 pub mod constraint_extract;
+pub mod gate;
+pub mod index;
+pub mod kernels;
+pub mod log;
+pub mod mempool;
+pub mod pipeline;
+pub mod qlearning;
+pub mod spikes;
 
 use crate::Suite;
 
@@ -11,6 +22,16 @@ pub type Entry = (&'static str, fn(&mut Suite));
 
 /// All suites in the order in which they run.
 pub const SUITES: &[Entry] = &[
+    ("kernels", kernels::declare),
+    ("index", index::declare),
+    ("adaptive-cache", adaptive_cache::declare),
+    ("mempool", mempool::declare),
+    ("batcher", batcher::declare),
+    ("pipeline", pipeline::declare),
+    ("log", log::declare),
+    ("qlearning", qlearning::declare),
+    ("spikes", spikes::declare),
+    ("bank", bank::declare),
     ("constraint-cache", constraint_cache::declare),
     ("constraint-compile", constraint_compile::declare),
     ("constraint-extract", constraint_extract::declare),

@@ -1,2 +1,23 @@
-//! Vector distances and reductions, safe, on the best instruction set found at run time.
+//! Kernels for several instruction sets, one of which is chosen when the program runs.
+//!
+#![doc = include_str!("../README.md")]
+#![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod activation;
+mod error;
+mod isa;
+mod kernels;
+mod matrix;
+mod product;
+mod rows;
+mod simd;
+mod table;
+
+pub use error::{Error, ErrorKind};
+pub use isa::Isa;
+pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
+pub use rows::Rows;
+pub use table::Kernels;

@@ -1,0 +1,231 @@
+//! Every earlier vector with a cosine above a threshold: exact, and mostly without looking at all.
+//!
+//! Vectors are mapped to sixteen numbers: fifteen coordinates in an orthonormal basis of the
+//! directions in which the data spreads most, and the length of what remains. The map never
+//! lengthens a distance (the remainders' lengths differ by no more than the remainders do), so a
+//! ball around the image holds the image of every true neighbour; a k-d tree finds those, and each
+//! is checked with the vectors themselves. Where the ball holds too much of the data to be worth
+//! the tree, all vectors are compared instead, with the vector kernels.
+//!
+//! A float kernel only ever proposes. What counts is [`cosine`], in `f64` and in a fixed order, so
+//! that every machine finds the same pairs.
+
+use edgekit_kernels_simd::{Kernels, Rows};
+
+use super::ball_tree::{BallTree, MAPPED};
+
+/// Below so many vectors they are simply compared.
+const SMALL: usize = 512;
+/// The tree is left for comparison above this share of vectors within the ball, per mille.
+const CROWDED: u64 = 100;
+/// The most vectors that a basis is fitted to.
+const SAMPLE: usize = 256;
+
+/// The cosine of `a` and `b`, summed in order in `f64`; 0 if either is zero.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let (mut dot, mut aa, mut bb) = (0f64, 0f64, 0f64);
+    for (x, y) in a.iter().zip(b) {
+        let (x, y) = (f64::from(*x), f64::from(*y));
+        dot += x * y;
+        aa += x * x;
+        bb += y * y;
+    }
+    let norms = (aa * bb).sqrt();
+    if norms > 0.0 { dot / norms } else { 0.0 }
+}
+
+/// The vectors of one context and one dimension.
+pub(super) struct Near {
+    dim: usize,
+    similarity: f64,
+    /// Unit vectors, one after the other; a removed one stays, without owner.
+    units: Vec<f32>,
+    /// Whose vector a row is; `None` once it is removed.
+    owners: Vec<Option<u32>>,
+    tree: Option<Tree>,
+    scores: Vec<f32>,
+}
+
+struct Tree {
+    basis: Vec<f32>,
+    points: BallTree,
+    /// The number of rows at which the basis is fitted anew.
+    until: usize,
+    /// Vectors found in balls, and vectors that there were.
+    found: u64,
+    looked: u64,
+}
+
+impl Near {
+    pub(super) fn new(dim: usize, similarity: f64) -> Self {
+        Near {
+            dim,
+            similarity,
+            units: Vec::new(),
+            owners: Vec::new(),
+            tree: None,
+            scores: Vec::new(),
+        }
+    }
+
+    /// Calls `propose` with the owner of each vector that may be near `vector`, and of every one
+    /// that is; then adds `vector` as `owner`'s. Returns its row.
+    pub(super) fn insert(
+        &mut self,
+        vector: &[f32],
+        owner: u32,
+        mut propose: impl FnMut(u32),
+    ) -> usize {
+        let row = self.owners.len();
+        let start = self.units.len();
+        push_unit(&mut self.units, vector);
+        self.refit(row);
+        let (rows, unit) = self.units.split_at(start);
+        match self.tree.as_mut().filter(|tree| !tree.is_crowded()) {
+            Some(tree) => {
+                let point = map(&tree.basis, unit);
+                // |u − v|² = 2 − 2 cos for unit vectors; rounding may add a little.
+                let radius = 2.0 - 2.0 * (self.similarity as f32) + slack(self.dim);
+                let (found, owners) = (&mut tree.found, &self.owners);
+                tree.points.within(&point, radius, |near| {
+                    *found += 1;
+                    if let Some(owner) = owners[near as usize] {
+                        propose(owner);
+                    }
+                });
+                tree.looked += row as u64;
+                tree.points.insert(point, row as u32);
+            }
+            None if row > 0 => {
+                self.scores.resize(row, 0.0);
+                let matrix = Rows::new(rows, self.dim, self.dim);
+                Kernels::get().dot_many(unit, matrix, &mut self.scores);
+                let least = self.similarity as f32 - slack(self.dim);
+                for (score, owner) in self.scores.iter().zip(&self.owners) {
+                    if *score >= least
+                        && let Some(owner) = owner
+                    {
+                        propose(*owner);
+                    }
+                }
+            }
+            None => {}
+        }
+        self.owners.push(Some(owner));
+        row
+    }
+
+    /// Takes the vector of a row out.
+    pub(super) fn remove(&mut self, row: usize) {
+        self.owners[row] = None;
+    }
+
+    /// Fits a basis when the rows have become four times as many, and puts all of them into a new
+    /// tree.
+    fn refit(&mut self, rows: usize) {
+        if rows < SMALL || self.tree.as_ref().is_some_and(|tree| rows < tree.until) {
+            return;
+        }
+        let basis = fit(&self.units[..rows * self.dim], self.dim);
+        let mut points = BallTree::new();
+        for (row, unit) in self.units[..rows * self.dim].chunks_exact(self.dim).enumerate() {
+            if self.owners[row].is_some() {
+                points.insert(map(&basis, unit), row as u32);
+            }
+        }
+        self.tree = Some(Tree { basis, points, until: rows * 4, found: 0, looked: 0 });
+    }
+}
+
+impl Tree {
+    fn is_crowded(&self) -> bool {
+        self.looked > 20_000 && self.found * 1000 > self.looked * CROWDED
+    }
+}
+
+/// Appends `vector` at length one. A zero vector is near nothing; a row of zeros is just that.
+fn push_unit(units: &mut Vec<f32>, vector: &[f32]) {
+    let norm = Kernels::get().norm(vector);
+    if norm.is_normal() && norm < 1e15 {
+        let scale = 1.0 / norm;
+        units.extend(vector.iter().map(|x| x * scale));
+        return;
+    }
+    // Squares beyond what f32 holds: once more in f64.
+    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+    units.extend(vector.iter().map(|x| (f64::from(*x) * scale) as f32));
+}
+
+/// More than the rounding of a dot product, or of a squared distance, of unit vectors can be.
+fn slack(dim: usize) -> f32 {
+    1e-5 + 8.0 * dim as f32 * f32::EPSILON
+}
+
+/// The image of a unit vector: its coordinates in the basis and the length of the remainder.
+fn map(basis: &[f32], unit: &[f32]) -> [f32; MAPPED] {
+    let mut point = [0f32; MAPPED];
+    let mut rest = 0f64;
+    let kernels = Kernels::get();
+    for (x, direction) in point.iter_mut().zip(basis.chunks_exact(unit.len())) {
+        *x = kernels.dot(direction, unit);
+        rest += f64::from(*x).powi(2);
+    }
+    let whole: f64 = f64::from(kernels.dot(unit, unit));
+    point[MAPPED - 1] = (whole - rest).max(0.0).sqrt() as f32;
+    point
+}
+
+/// Up to fifteen orthonormal directions in which the rows spread most: a few rounds of subspace
+/// iteration over an even sample. Any orthonormal basis gives exact answers; a good one quick ones.
+fn fit(rows: &[f32], dim: usize) -> Vec<f32> {
+    let count = rows.len() / dim;
+    let step = count.div_ceil(SAMPLE);
+    let sample: Vec<&[f32]> = rows.chunks_exact(dim).step_by(step).collect();
+    let mut mean = vec![0f64; dim];
+    for row in &sample {
+        for (m, x) in mean.iter_mut().zip(*row) {
+            *m += f64::from(*x) / sample.len() as f64;
+        }
+    }
+    let width = (MAPPED - 1).min(dim);
+    // Begins with rows far apart in the sample, which point anywhere.
+    let mut basis: Vec<Vec<f64>> = (0..width)
+        .map(|i| sample[i * (sample.len() - 1) / width].iter().map(|x| f64::from(*x)).collect())
+        .collect();
+    for _ in 0..2 {
+        orthonormalise(&mut basis);
+        let mut next = vec![vec![0f64; dim]; width];
+        for row in &sample {
+            let centred: Vec<f64> = row.iter().zip(&mean).map(|(x, m)| f64::from(*x) - m).collect();
+            for (direction, sum) in basis.iter().zip(&mut next) {
+                let along: f64 = direction.iter().zip(&centred).map(|(d, x)| d * x).sum();
+                for (s, x) in sum.iter_mut().zip(&centred) {
+                    *s += along * x;
+                }
+            }
+        }
+        basis = next;
+    }
+    orthonormalise(&mut basis);
+    basis.into_iter().flatten().map(|x| x as f32).collect()
+}
+
+/// Gram–Schmidt, twice over for accuracy; a direction that adds nothing becomes zero, which keeps
+/// the map contractive.
+fn orthonormalise(basis: &mut [Vec<f64>]) {
+    for _ in 0..2 {
+        for i in 0..basis.len() {
+            let (before, rest) = basis.split_at_mut(i);
+            let direction = &mut rest[0];
+            let scale = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
+            for other in before {
+                let along: f64 = other.iter().zip(direction.iter()).map(|(a, b)| a * b).sum();
+                direction.iter_mut().zip(other.iter()).for_each(|(x, y)| *x -= along * y);
+            }
+            let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let keep = if norm > 1e-9 * scale && norm > 0.0 { 1.0 / norm } else { 0.0 };
+            direction.iter_mut().for_each(|x| *x *= keep);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The demo: what edgekit does on this machine, on real data, in a few seconds.
+//!
+//! `cargo xtask demo` runs it. It prints what it finds and writes a page beside it.
+#![deny(unsafe_code)]
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use edgekit::kernels_simd::Kernels;
+
+#[path = "edge_node/kernels.rs"]
+mod kernels;
+#[path = "edge_node/map.rs"]
+mod map;
+#[path = "edge_node/report.rs"]
+mod report;
+#[path = "edge_node/sample.rs"]
+mod sample;
+#[path = "edge_node/search.rs"]
+mod search;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let sample = sample::load()?;
+    let mut report = report::Report::default();
+
+    let kernels = Kernels::try_get()?;
+    let sets: Vec<String> = Kernels::available().map(|k| k.isa().to_string()).collect();
+    println!("edgekit on this machine: {} (of {})", kernels.isa(), sets.join(", "));
+    report.section(
+        "This machine",
+        &report::tiles(&[
+            ("instruction set in use", kernels.isa().to_string()),
+            ("instruction sets available", sets.join(", ")),
+        ]),
+    );
+
+    kernels::run(&mut report);
+    search::run(&sample, &mut report)?;
+
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")),
+        PathBuf::from,
+    );
+    let page = report.write(&folder.join("edgekit-demo"))?;
+    println!("\nreport: {}", page.canonicalize()?.display());
+    Ok(())
+}

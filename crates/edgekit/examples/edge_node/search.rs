@@ -1,0 +1,162 @@
+//! Vector search: build, check against exact search, answer questions with their texts, time.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use edgekit::kernels_simd::Kernels;
+use edgekit::vector_index::{
+    FlatIndex, HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch, SearchParams,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::map::Map;
+use super::report::{Report, escape, tiles};
+use super::sample::{Sample, Table};
+
+const K: usize = 10;
+/// Queries whose answers are printed; the latencies are over all of them.
+const SHOWN: [usize; 3] = [0, 16, 40];
+/// Rounds over all queries, so that p99 is more than the slowest single call.
+const ROUNDS: usize = 20;
+
+/// Runs the panel and adds it to the report.
+pub(crate) fn run(sample: &Sample, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let Sample { base, query } = sample;
+    println!("\n── vector search ── {} vectors of {} values", base.len(), base.dim);
+    let (index, built_in) = build(base)?;
+    let mut exact = FlatIndex::new(base.dim, Metric::Cosine)?;
+    for (id, row) in base.rows().enumerate() {
+        exact.insert(id as u64, row)?;
+    }
+
+    let params = SearchParams::default();
+    let mut scratch = Scratch::new();
+    let mut found = 0;
+    for row in query.rows() {
+        let truth: Vec<u64> =
+            exact.search(row, K, &params, &mut scratch)?.iter().map(|n| n.id).collect();
+        let answer = index.search(row, K, &params, &mut scratch)?;
+        found += answer.iter().filter(|n| truth.contains(&n.id)).count();
+    }
+    let recall = found as f64 / (K * query.len()) as f64;
+    if recall < 0.95 {
+        return Err(format!("recall@{K} is {recall:.3}, below 0.95: the index is broken").into());
+    }
+
+    let graph = latencies(&index, query, &params, &mut scratch)?;
+    let scan = latencies(&exact, query, &params, &mut scratch)?;
+    let bytes = index.memory_bytes() as f64 / index.len() as f64;
+    let rows = [
+        ("build".to_string(), format!("{:.0} ms, one thread", built_in.as_secs_f64() * 1e3)),
+        (format!("recall@{K}"), format!("{recall:.3} against exact search")),
+        ("HNSW p50 / p95 / p99".into(), three(&graph)),
+        ("exact p50 / p95 / p99".into(), three(&scan)),
+        ("memory".into(), format!("{bytes:.0} bytes a vector ({} of them values)", base.dim * 4)),
+    ];
+    for (name, value) in &rows {
+        println!("  {name:<24}{value}");
+    }
+
+    let map = Map::new(Kernels::get(), base);
+    let mut html = tiles(&[
+        ("vectors", base.len().to_string()),
+        ("build", format!("{:.0} ms", built_in.as_secs_f64() * 1e3)),
+        ("recall@10", format!("{recall:.3}")),
+        ("p50", micros(percentile(&graph, 50))),
+        ("p95", micros(percentile(&graph, 95))),
+        ("p99", micros(percentile(&graph, 99))),
+        ("exact p50", micros(percentile(&scan, 50))),
+        ("bytes a vector", format!("{bytes:.0}")),
+    ]);
+    let _ = write!(
+        html,
+        "<p class=\"soft\">Each dot is a Debian package, placed by the two first principal \
+         components of its description's embedding, which show {:.0} % of the variance. Neighbours \
+         are near in {} dimensions; on the map they may lie apart.</p>{}",
+        map.shown * 100.0,
+        base.dim,
+        map.cloud(base)
+    );
+    for at in SHOWN {
+        let answer = index.search(query.row(at), K, &params, &mut scratch)?;
+        show(sample, at, answer, &map, &mut html);
+    }
+    report.section("Vector search", &html);
+    Ok(())
+}
+
+fn build(base: &Table) -> Result<(HnswIndex, Duration), Box<dyn Error>> {
+    let style = ProgressStyle::with_template("  {msg} {wide_bar} {pos}/{len} {elapsed}")?;
+    let bar = ProgressBar::new(base.len() as u64).with_style(style).with_message("building");
+    let mut index = HnswIndex::new(base.dim, HnswConfig::default())?;
+    let start = Instant::now();
+    for (id, row) in base.rows().enumerate() {
+        index.insert(id as u64, row)?;
+        bar.inc(1);
+    }
+    let took = start.elapsed();
+    bar.finish_and_clear();
+    Ok((index, took))
+}
+
+/// Time of each single search, sorted.
+fn latencies(
+    index: &dyn Index,
+    query: &Table,
+    params: &SearchParams,
+    scratch: &mut Scratch,
+) -> Result<Vec<Duration>, Box<dyn Error>> {
+    let mut times = Vec::with_capacity(ROUNDS * query.len());
+    for _ in 0..ROUNDS {
+        for row in query.rows() {
+            let start = Instant::now();
+            std::hint::black_box(index.search(row, K, params, scratch)?);
+            times.push(start.elapsed());
+        }
+    }
+    times.sort_unstable();
+    Ok(times)
+}
+
+/// Prints one query with its neighbours and adds it to the page.
+fn show(sample: &Sample, at: usize, answer: &[Neighbor], map: &Map, html: &mut String) {
+    let asked = &sample.query.texts[at];
+    println!("\n  “{}” ({})", asked.synopsis, asked.name);
+    let mut list = String::new();
+    let mut marks = Vec::new();
+    for near in answer {
+        let text = &sample.base.texts[near.id as usize];
+        let similarity = 1.0 - near.distance;
+        marks.push((near.id as usize, text.name.as_str()));
+        let _ = write!(
+            list,
+            "<li><b>{}</b> {} <span class=\"near\">{similarity:.3}</span></li>",
+            escape(&text.name),
+            escape(&text.synopsis)
+        );
+        if marks.len() <= 3 {
+            println!("    {similarity:.3}  {}: {}", text.name, text.synopsis);
+        }
+    }
+    let figure = map.figure(Kernels::get(), sample.query.row(at), &marks);
+    let _ = write!(
+        html,
+        "<div class=\"answer\"><div>{figure}</div><div><h3>{}</h3>\
+         <p class=\"soft\">query: {}</p><ol>{list}</ol></div></div>",
+        escape(&asked.synopsis),
+        escape(&asked.name)
+    );
+}
+
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+fn three(sorted: &[Duration]) -> String {
+    [50, 95, 99].map(|p| micros(percentile(sorted, p))).join(" / ")
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1e6)
+}

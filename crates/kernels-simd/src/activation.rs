@@ -1,0 +1,31 @@
+//! Activations as methods that need more than one kernel.
+
+use crate::table::Kernels;
+
+impl Kernels {
+    /// `xᵢ - ln Σ e^xⱼ`, stable for any size of the values.
+    ///
+    /// Error at most `(n + 8) · ε` of the magnitudes of `xᵢ` and the logarithm.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[track_caller]
+    pub fn log_softmax(&self, x: &[f32], out: &mut [f32]) {
+        let (values, room) = (x.len(), out.len());
+        assert!(values == room, "vectors of different lengths: {values} and {room}");
+        let (max, sum) = self.exp_sum(x);
+        self.shift(x, max, out);
+        // Twice, since the maximum may be so large that adding the logarithm loses it.
+        let shifted = ln(sum);
+        for value in out {
+            *value -= shifted;
+        }
+    }
+}
+
+fn ln(x: f32) -> f32 {
+    #[cfg(feature = "std")]
+    return x.ln();
+    #[cfg(not(feature = "std"))]
+    return libm::logf(x);
+}

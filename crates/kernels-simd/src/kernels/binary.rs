@@ -1,0 +1,90 @@
+//! Distances between sets that are packed one bit an element.
+
+use super::many::Score;
+use crate::simd::{Cursor, SimdBytes, WideU8};
+
+/// The number of bits that differ.
+pub(crate) struct Hamming;
+
+impl<S: SimdBytes> Score<S> for Hamming {
+    type Query = u8;
+    type Row = u8;
+    type Out = u32;
+
+    #[inline(always)]
+    fn one(s: S, query: &[u8], row: &[u8]) -> u32 {
+        hamming(s, query, row)
+    }
+
+    #[inline(always)]
+    fn four(s: S, query: &[u8], rows: [&[u8]; 4]) -> [u32; 4] {
+        let mut acc = [s.zero(); 4];
+        let mut cursor = Cursor::<S, WideU8, WideU8, 1, 4>::new(s, [query], rows);
+        while let Some([([x], ys)]) = cursor.take::<1>() {
+            for i in 0..4 {
+                acc[i] = s.count_ones(acc[i], s.xor(x, ys[i]));
+            }
+        }
+        if let Some((([x], ys), _)) = cursor.tail() {
+            for i in 0..4 {
+                acc[i] = s.count_ones(acc[i], s.xor(x, ys[i]));
+            }
+        }
+        let [a, b, c, d] = s.sum_i32_4(acc);
+        [a as u32, b as u32, c as u32, d as u32]
+    }
+}
+
+/// The share of the bits of either that are in both.
+pub(crate) struct Jaccard;
+
+impl<S: SimdBytes> Score<S> for Jaccard {
+    type Query = u8;
+    type Row = u8;
+    type Out = f32;
+
+    #[inline(always)]
+    fn one(s: S, query: &[u8], row: &[u8]) -> f32 {
+        jaccard(s, query, row)
+    }
+
+    #[inline(always)]
+    fn four(s: S, query: &[u8], [a, b, c, d]: [&[u8]; 4]) -> [f32; 4] {
+        [jaccard(s, query, a), jaccard(s, query, b), jaccard(s, query, c), jaccard(s, query, d)]
+    }
+}
+
+#[inline(always)]
+pub(crate) fn hamming<S: SimdBytes>(s: S, a: &[u8], b: &[u8]) -> u32 {
+    let mut acc = [s.zero(); 2];
+    let mut cursor = Cursor::<S, WideU8, WideU8, 1, 1>::new(s, [a], [b]);
+    while let Some(steps) = cursor.take::<2>() {
+        for i in 0..2 {
+            let ([x], [y]) = steps[i];
+            acc[i] = s.count_ones(acc[i], s.xor(x, y));
+        }
+    }
+    if let Some([([x], [y])]) = cursor.take::<1>() {
+        acc[0] = s.count_ones(acc[0], s.xor(x, y));
+    }
+    if let Some((([x], [y]), _)) = cursor.tail() {
+        acc[1] = s.count_ones(acc[1], s.xor(x, y));
+    }
+    s.sum_i32(s.add_i32(acc[0], acc[1])) as u32
+}
+
+#[inline(always)]
+pub(crate) fn jaccard<S: SimdBytes>(s: S, a: &[u8], b: &[u8]) -> f32 {
+    let (mut both, mut any) = (s.zero(), s.zero());
+    let mut cursor = Cursor::<S, WideU8, WideU8, 1, 1>::new(s, [a], [b]);
+    while let Some([([x], [y])]) = cursor.take::<1>() {
+        both = s.count_ones(both, s.and(x, y));
+        any = s.count_ones(any, s.or(x, y));
+    }
+    if let Some((([x], [y]), _)) = cursor.tail() {
+        both = s.count_ones(both, s.and(x, y));
+        any = s.count_ones(any, s.or(x, y));
+    }
+    let (both, any) = (s.sum_i32(both) as u32, s.sum_i32(any) as u32);
+    if any == 0 { 1.0 } else { both as f32 / any as f32 }
+}

@@ -1,0 +1,190 @@
+//! Distances between two vectors of bytes, exact modulo 2³².
+
+use core::marker::PhantomData;
+
+use super::many::Score;
+use super::{similarity, sqrt};
+use crate::simd::{Cursor, Loader, SimdBytes, StepI8, StepU8};
+
+/// What one step of bytes adds to a distance; it is worth `step - bias`.
+pub(crate) trait ByteTerm<S: SimdBytes> {
+    /// How the bytes are read.
+    type Load: Loader<S, Elem = Self::Elem, Vec = S::Step>;
+    /// What the bytes are.
+    type Elem: Copy;
+
+    fn step(s: S, acc: S::I32, a: S::Step, b: S::Step) -> S::I32;
+    fn bias(s: S, acc: S::I32, b: S::Step) -> S::I32;
+}
+
+macro_rules! byte_terms {
+    ($($(#[$doc:meta])* $name:ident: $elem:ty, $load:ty, $step:ident $(, $bias:ident)?;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl<S: SimdBytes> ByteTerm<S> for $name {
+            type Load = $load;
+            type Elem = $elem;
+
+            #[inline(always)]
+            fn step(s: S, acc: S::I32, a: S::Step, b: S::Step) -> S::I32 {
+                s.$step(acc, a, b)
+            }
+
+            #[inline(always)]
+            fn bias(_s: S, acc: S::I32, _b: S::Step) -> S::I32 {
+                $(let acc = _s.$bias(acc, _b);)?
+                acc
+            }
+        }
+    )*};
+}
+
+byte_terms! {
+    /// `a · b` of signed bytes.
+    DotI8: i8, StepI8, dot_i8, dot_i8_bias;
+    /// `a · b` of unsigned bytes.
+    DotU8: u8, StepU8, dot_u8, dot_u8_bias;
+    /// `(a - b)²` of signed bytes.
+    L2I8: i8, StepI8, l2_i8;
+    /// `(a - b)²` of unsigned bytes.
+    L2U8: u8, StepU8, l2_u8;
+}
+
+#[inline(always)]
+pub(crate) fn pair<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::Elem]) -> i32 {
+    let (mut acc, mut bias) = ([s.zero(); 4], [s.zero(); 4]);
+    let mut cursor = Cursor::<S, T::Load, T::Load, 1, 1>::new(s, [a], [b]);
+    while let Some(steps) = cursor.take::<4>() {
+        for i in 0..4 {
+            let ([x], [y]) = steps[i];
+            acc[i] = T::step(s, acc[i], x, y);
+            bias[i] = T::bias(s, bias[i], y);
+        }
+    }
+    while let Some([([x], [y])]) = cursor.take::<1>() {
+        acc[0] = T::step(s, acc[0], x, y);
+        bias[0] = T::bias(s, bias[0], y);
+    }
+    if let Some((([x], [y]), _)) = cursor.tail() {
+        acc[1] = T::step(s, acc[1], x, y);
+        bias[1] = T::bias(s, bias[1], y);
+    }
+    let acc = s.add_i32(s.add_i32(acc[0], acc[1]), s.add_i32(acc[2], acc[3]));
+    let bias = s.add_i32(s.add_i32(bias[0], bias[1]), s.add_i32(bias[2], bias[3]));
+    s.sum_i32(acc).wrapping_sub(s.sum_i32(bias))
+}
+
+/// One pass; the integers are exact, so only the last three operations round.
+#[inline(always)]
+pub(crate) fn cosine<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::Elem]) -> f32 {
+    let zero = s.zero();
+    let (mut xy, mut xx, mut yy, mut bias_x, mut bias_y) = (zero, zero, zero, zero, zero);
+    let mut cursor = Cursor::<S, T::Load, T::Load, 1, 1>::new(s, [a], [b]);
+    while let Some([([x], [y])]) = cursor.take::<1>() {
+        (xy, xx, yy) = (T::step(s, xy, x, y), T::step(s, xx, x, x), T::step(s, yy, y, y));
+        (bias_x, bias_y) = (T::bias(s, bias_x, x), T::bias(s, bias_y, y));
+    }
+    if let Some((([x], [y]), _)) = cursor.tail() {
+        (xy, xx, yy) = (T::step(s, xy, x, y), T::step(s, xx, x, x), T::step(s, yy, y, y));
+        (bias_x, bias_y) = (T::bias(s, bias_x, x), T::bias(s, bias_y, y));
+    }
+    let (bias_x, bias_y) = (s.sum_i32(bias_x), s.sum_i32(bias_y));
+    let dot = s.sum_i32(xy).wrapping_sub(bias_y) as f32;
+    let norm_a = sqrt(s.sum_i32(xx).wrapping_sub(bias_x) as f32);
+    let norm_b = sqrt(s.sum_i32(yy).wrapping_sub(bias_y) as f32);
+    similarity(dot, norm_a, norm_b)
+}
+
+/// The cosine similarity of a query and rows of bytes whose products are `T`.
+pub(crate) struct ByteCosines<T>(PhantomData<T>);
+
+impl<S: SimdBytes, T: ByteTerm<S>> Score<S> for ByteCosines<T> {
+    type Query = T::Elem;
+    type Row = T::Elem;
+    type Out = f32;
+
+    #[inline(always)]
+    fn one(s: S, query: &[T::Elem], row: &[T::Elem]) -> f32 {
+        cosine::<S, T>(s, query, row)
+    }
+
+    #[inline(always)]
+    fn four(s: S, query: &[T::Elem], [a, b, c, d]: [&[T::Elem]; 4]) -> [f32; 4] {
+        [
+            Self::one(s, query, a),
+            Self::one(s, query, b),
+            Self::one(s, query, c),
+            Self::one(s, query, d),
+        ]
+    }
+}
+
+/// The distance `T` of a query and rows of bytes.
+pub(crate) struct Bytes<T>(PhantomData<T>);
+
+impl<S: SimdBytes, T: ByteTerm<S>> Score<S> for Bytes<T> {
+    type Query = T::Elem;
+    type Row = T::Elem;
+    type Out = i32;
+
+    #[inline(always)]
+    fn one(s: S, query: &[T::Elem], row: &[T::Elem]) -> i32 {
+        pair::<S, T>(s, query, row)
+    }
+
+    /// The bias depends on the query alone, so that one serves four rows.
+    #[inline(always)]
+    fn four(s: S, query: &[T::Elem], rows: [&[T::Elem]; 4]) -> [i32; 4] {
+        let (mut acc, mut bias) = ([s.zero(); 4], s.zero());
+        let mut cursor = Cursor::<S, T::Load, T::Load, 1, 4>::new(s, [query], rows);
+        while let Some([([x], ys)]) = cursor.take::<1>() {
+            bias = T::bias(s, bias, x);
+            for i in 0..4 {
+                acc[i] = T::step(s, acc[i], ys[i], x);
+            }
+        }
+        if let Some((([x], ys), _)) = cursor.tail() {
+            bias = T::bias(s, bias, x);
+            for i in 0..4 {
+                acc[i] = T::step(s, acc[i], ys[i], x);
+            }
+        }
+        let (sums, bias) = (s.sum_i32_4(acc), s.sum_i32(bias));
+        [
+            sums[0].wrapping_sub(bias),
+            sums[1].wrapping_sub(bias),
+            sums[2].wrapping_sub(bias),
+            sums[3].wrapping_sub(bias),
+        ]
+    }
+
+    #[inline(always)]
+    fn block(s: S, queries: [&[T::Elem]; 4], rows: [&[T::Elem]; 2]) -> [[i32; 2]; 4] {
+        let (mut acc, mut bias) = ([[s.zero(); 4]; 2], [s.zero(); 2]);
+        let mut cursor = Cursor::<S, T::Load, T::Load, 4, 2>::new(s, queries, rows);
+        while let Some([(xs, ys)]) = cursor.take::<1>() {
+            for r in 0..2 {
+                bias[r] = T::bias(s, bias[r], ys[r]);
+                for q in 0..4 {
+                    acc[r][q] = T::step(s, acc[r][q], xs[q], ys[r]);
+                }
+            }
+        }
+        if let Some(((xs, ys), _)) = cursor.tail() {
+            for r in 0..2 {
+                bias[r] = T::bias(s, bias[r], ys[r]);
+                for q in 0..4 {
+                    acc[r][q] = T::step(s, acc[r][q], xs[q], ys[r]);
+                }
+            }
+        }
+        let (first, second) = (s.sum_i32_4(acc[0]), s.sum_i32_4(acc[1]));
+        let (bias_1, bias_2) = (s.sum_i32(bias[0]), s.sum_i32(bias[1]));
+        let mut out = [[0; 2]; 4];
+        for q in 0..4 {
+            out[q] = [first[q].wrapping_sub(bias_1), second[q].wrapping_sub(bias_2)];
+        }
+        out
+    }
+}

@@ -1,0 +1,84 @@
+//! Element-wise arithmetic of `f32`, and update rules.
+
+use super::{ordered, same_len};
+use crate::kernels::elements;
+
+family! {
+    Elements in elements;
+
+    /// `out[i] = a[i] + b[i]`, the same on every instruction set.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add(a: &[f32], b: &[f32], out: &mut [f32]) {
+        check { same_len(a.len(), b.len()); same_len(a.len(), out.len()) } run elements::add
+    }
+    /// `out[i] = a[i] - b[i]`, the same on every instruction set.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn sub(a: &[f32], b: &[f32], out: &mut [f32]) {
+        check { same_len(a.len(), b.len()); same_len(a.len(), out.len()) } run elements::sub
+    }
+    /// `out[i] = a[i] · b[i]`, the same on every instruction set.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn mul(a: &[f32], b: &[f32], out: &mut [f32]) {
+        check { same_len(a.len(), b.len()); same_len(a.len(), out.len()) } run elements::mul
+    }
+    /// `out[i] = a[i] · b[i] + c[i]`, rounded once where the set has a fused instruction and twice
+    /// where it has not.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn fma(a: &[f32], b: &[f32], c: &[f32], out: &mut [f32]) {
+        check { same_len(a.len(), b.len()); same_len(a.len(), c.len()); same_len(a.len(), out.len()) } run elements::fma
+    }
+    /// `out[i] = a[i] + t · (b[i] - a[i])`; `t` outside of [0, 1] extrapolates.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn lerp(a: &[f32], b: &[f32], t: f32, out: &mut [f32]) {
+        check { same_len(a.len(), b.len()); same_len(a.len(), out.len()) } run elements::lerp
+    }
+    /// `x[i] = factor · x[i]`, the same on every instruction set.
+    pub fn scale(x: &mut [f32], factor: f32) {
+        check {} run elements::scale
+    }
+    /// `y[i] = y[i] + alpha · x[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn axpy(alpha: f32, x: &[f32], y: &mut [f32]) {
+        check { same_len(x.len(), y.len()) } run elements::axpy
+    }
+    /// `x[i]` within [`low`, `high`]; a NaN stays one.
+    ///
+    /// # Panics
+    /// Unless `low <= high`.
+    pub fn clamp(x: &mut [f32], low: f32, high: f32) {
+        check { ordered(low, high) } run elements::clamp
+    }
+    /// Divides `x` by its Euclidean norm, which it returns; a norm of 0 leaves `x` as it is.
+    ///
+    /// Norms above 1.8e19 overflow: scale such vectors first.
+    pub fn normalize(x: &mut [f32]) -> f32 {
+        check {} run elements::normalize
+    }
+    /// The exponential moving average `average[i] += alpha · (x[i] - average[i])`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn ema(average: &mut [f32], x: &[f32], alpha: f32) {
+        check { same_len(average.len(), x.len()) } run elements::ema
+    }
+    /// The batched update of Q-learning, `q[i] += alpha · (rewards[i] + gamma · next[i] - q[i])`,
+    /// where `next[i]` is the greatest value of the state that followed (Watkins 1989).
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn q_update(q: &mut [f32], rewards: &[f32], next: &[f32], alpha: f32, gamma: f32) {
+        check { same_len(q.len(), rewards.len()); same_len(q.len(), next.len()) } run elements::q_update
+    }
+}

@@ -1,0 +1,109 @@
+//! What the public face promises besides right answers: choices, names and panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use edgekit_kernels_simd::{ErrorKind, Isa, Kernels, Rows};
+
+/// The message of the panic that `f` must end in.
+#[track_caller]
+fn panic_of(f: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(f)).expect_err("no panic");
+    payload.downcast_ref::<String>().cloned().expect("a formatted message")
+}
+
+#[test]
+fn every_table_is_found_by_its_instruction_set() {
+    assert_eq!(Kernels::available().next().unwrap().isa(), Isa::Scalar);
+    for kernels in Kernels::available() {
+        let isa = kernels.isa();
+        assert_eq!(Kernels::for_isa(isa).unwrap().isa(), isa);
+        assert_eq!(isa.name().parse::<Isa>().unwrap(), isa);
+    }
+    #[cfg(target_arch = "x86_64")]
+    assert!(Kernels::for_isa(Isa::Neon).is_none());
+}
+
+#[test]
+fn an_unknown_name_is_an_error_that_lists_what_there_is() {
+    let error = "avx9".parse::<Isa>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownIsa);
+    let text = error.to_string();
+    assert!(text.contains("`avx9`") && text.contains("scalar"), "{text}");
+}
+
+/// The environment is read once per process, so each value gets a process of its own.
+#[test]
+fn the_environment_forces_a_table_and_never_falls_back() {
+    let me = std::env::current_exe().unwrap();
+    // Under an emulator the child needs the runner that cargo gave to us.
+    let runner = std::env::var("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER");
+    let runner = runner.ok().filter(|_| cfg!(target_arch = "aarch64")).unwrap_or_default();
+    let run = |isa: &str| {
+        let mut words = runner.split_whitespace().map(Into::into).chain([me.clone()]);
+        let mut command = std::process::Command::new(words.next().unwrap());
+        command.args(words);
+        command.args(["--exact", "api::child_prints_its_table", "--nocapture"]);
+        let out = command.env("EDGEKIT_ISA", isa).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    for kernels in Kernels::available() {
+        let name = kernels.isa().name();
+        assert!(run(name).contains(&format!("table: {name};")), "{}", run(name));
+    }
+    assert!(run("avx9").contains("no instruction set is called `avx9`; available here: scalar"));
+    let elsewhere = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+    assert!(run(elsewhere).contains(&format!("has no kernels for `{elsewhere}`; available here")));
+}
+
+#[test]
+fn child_prints_its_table() {
+    match Kernels::try_get() {
+        Ok(kernels) => println!("table: {};", kernels.isa()),
+        Err(error) => println!("{error}"),
+    }
+}
+
+#[test]
+fn lengths_that_differ_panic_with_both() {
+    let (a, b) = ([0.0; 5], [0.0; 7]);
+    for kernels in Kernels::available() {
+        let both = |text: String| assert!(text.contains('5') && text.contains('7'), "{text}");
+        both(panic_of(|| _ = kernels.dot(&a, &b)));
+        both(panic_of(|| _ = kernels.l2_squared(&a, &b)));
+        both(panic_of(|| _ = kernels.cosine(&a, &b)));
+        both(panic_of(|| _ = kernels.cosine_with_norms(&a, &b, 1.0, 1.0)));
+        both(panic_of(|| _ = kernels.dot_i8(&[0; 5], &[0; 7])));
+        both(panic_of(|| _ = kernels.l2_squared_i8(&[0; 5], &[0; 7])));
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_panic_with_both_numbers() {
+    let data = [0.0; 12];
+    let rows = Rows::new(&data, 3, 4);
+    let query = [0.0; 3];
+    for kernels in Kernels::available() {
+        let text = panic_of(|| kernels.dot_many(&data[..5], rows, &mut [0.0; 3]));
+        assert_eq!(text, "query of dimension 5 for rows of dimension 3");
+        let text = panic_of(|| kernels.l2_squared_many(&query, rows, &mut [0.0; 2]));
+        assert_eq!(text, "room for 2 results of 3 rows");
+        let text = panic_of(|| kernels.dot_gather(&query, rows, &[0, 1], &mut [0.0; 3]));
+        assert_eq!(text, "room for 3 results of 2 ids");
+        let text = panic_of(|| kernels.l2_squared_gather(&query, rows, &[0, 3], &mut [0.0; 2]));
+        assert_eq!(text, "id 3 for 3 rows");
+    }
+}
+
+#[test]
+fn rows_are_counted_once_and_for_all() {
+    let data = [0.0_f32; 11];
+    assert_eq!(Rows::new(&data[..0], 3, 4).len(), 0);
+    assert!(Rows::new(&data[..0], 3, 4).is_empty());
+    assert_eq!(Rows::new(&data[..8], 3, 4).len(), 2);
+    assert_eq!(Rows::new(&data[..11], 3, 4).len(), 3);
+    assert!(Rows::new(&data, 3, 4).get(3).is_none());
+    let text = panic_of(|| _ = Rows::new(&data[..10], 3, 4));
+    assert_eq!(text, "10 values end inside row 2 (dimension 3, stride 4)");
+    let text = panic_of(|| _ = Rows::new(&data, 4, 3));
+    assert_eq!(text, "stride 3 is less than the dimension 4: rows overlap");
+}

@@ -1,0 +1,75 @@
+//! The checks that every kernel of every instruction set must pass, wherever they are run: natively,
+//! under qemu, or as WebAssembly in Node (`examples/wasm_suite.rs`).
+//!
+//! A check is a function that panics. It is listed once, which makes it a `#[test]` and an entry of
+//! [`CHECKS`] for runners that have no test harness.
+
+mod activations;
+mod binary;
+mod bytes;
+mod distance;
+mod elements;
+mod halves;
+pub(crate) mod inputs;
+mod many;
+mod packed;
+mod products;
+mod reduce;
+
+macro_rules! checks {
+    ($($module:ident :: $check:ident,)*) => {
+        /// All checks with their names.
+        #[allow(dead_code, reason = "for runners without a test harness")]
+        pub(crate) const CHECKS: &[(&str, fn())] =
+            &[$((concat!(stringify!($module), "::", stringify!($check)), $module::$check)),*];
+
+        $(
+            #[cfg(test)]
+            #[test]
+            fn $check() {
+                $module::$check();
+            }
+        )*
+    };
+}
+
+checks! {
+    distance::dot_is_within_its_bound,
+    distance::l2_squared_is_within_its_bound,
+    distance::cosine_is_within_its_bound,
+    distance::norm_is_within_its_bound,
+    distance::special_values_spread_as_in_the_sum,
+    distance::zero_norms_give_zero,
+    halves::every_half_is_read_exactly,
+    halves::distances_of_halves_are_within_their_bound,
+    halves::mixed_distances_are_within_their_bound,
+    bytes::distances_of_i8_are_exact,
+    bytes::distances_of_u8_are_exact,
+    bytes::cosines_of_bytes_are_within_their_bound,
+    bytes::extremes_of_bytes_are_exact,
+    packed::dot_i8_u4_is_exact,
+    packed::dot_i8_u2_is_exact,
+    binary::hamming_and_jaccard_are_exact,
+    elements::arithmetic_is_exact,
+    elements::combinations_are_within_their_bound,
+    elements::normalize_gives_unit_length,
+    elements::nan_stays_where_it_is,
+    elements::argmax_and_count_are_exact,
+    elements::top_k_equals_sorting,
+    elements::violations_fail_closed,
+    products::gemm_is_within_its_bound,
+    products::gemv_is_within_its_bound,
+    products::gemm_of_bytes_is_exact,
+    activations::exponentials_are_within_their_ulps,
+    activations::relus_are_exact,
+    activations::softmax_sums_to_one,
+    activations::derivatives_are_slopes,
+    activations::softmax_derivatives_are_slopes,
+    reduce::sum_is_within_its_bound,
+    reduce::min_max_is_exact_and_passes_over_nan,
+    reduce::mean_variance_is_stable,
+    many::floats_in_numbers_equal_one_by_one,
+    many::halves_in_numbers_equal_one_by_one,
+    many::bytes_in_numbers_equal_one_by_one,
+    many::packed_and_binary_in_numbers_equal_one_by_one,
+}

@@ -1,0 +1,161 @@
+//! Matrix products against three loops in `f64` and `i64`.
+
+use edgekit_kernels_simd::{
+    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, Rows,
+};
+
+use super::inputs::{EPSILON, Values};
+
+/// Shapes around the sizes of blocks, empty ones, and one that needs several of every block.
+fn shapes() -> impl Iterator<Item = [usize; 3]> {
+    let sizes = [0, 1, 2, 5, 8, 9, 17, 33, 49];
+    let small = sizes.into_iter().flat_map(move |m| {
+        sizes.into_iter().flat_map(move |k| sizes.into_iter().map(move |n| [m, k, n]))
+    });
+    small.chain([[3, 600, 100], [490, 260, 50], [1, 513, 97]])
+}
+
+/// A matrix in rows of `stride`, or its transpose stored that way.
+struct Stored {
+    data: Vec<f32>,
+    rows: usize,
+    cols: usize,
+    transposed: bool,
+}
+
+impl Stored {
+    fn new(values: &mut Values, rows: usize, cols: usize, transposed: bool) -> Self {
+        let (r, c) = if transposed { (cols, rows) } else { (rows, cols) };
+        Stored { data: values.f32s(r * (c + 3)), rows, cols, transposed }
+    }
+
+    fn view(&self) -> Matrix<'_> {
+        if self.transposed {
+            Matrix::new(&self.data, self.cols, self.rows, self.rows + 3).transposed()
+        } else {
+            Matrix::new(&self.data, self.rows, self.cols, self.cols + 3)
+        }
+    }
+
+    fn at(&self, row: usize, col: usize) -> f64 {
+        f64::from(if self.transposed {
+            self.data[col * (self.rows + 3) + row]
+        } else {
+            self.data[row * (self.cols + 3) + col]
+        })
+    }
+}
+
+pub(crate) fn gemm_is_within_its_bound() {
+    let mut values = Values::new(10);
+    let mut scratch = GemmScratch::default();
+    for (turn, [m, k, n]) in shapes().enumerate() {
+        let a = Stored::new(&mut values, m, k, turn % 2 == 1);
+        let b = Stored::new(&mut values, k, n, turn % 4 >= 2);
+        let (old, bias) = (values.f32s(m * (n + 2)), values.f32s(n));
+        let epilogue = Epilogue {
+            alpha: [1.0, -0.5][turn % 2],
+            beta: [0.0, 1.0, 0.3][turn % 3],
+            bias: (turn % 5 < 3).then_some(&bias[..]),
+            activation: [Activation::Identity, Activation::Relu][turn / 3 % 2],
+        };
+        for kernels in Kernels::available() {
+            // With beta 0 the old values must not be read: they may be NaN.
+            let mut c = if epilogue.beta == 0.0 { vec![f32::NAN; old.len()] } else { old.clone() };
+            let out = MatrixMut::new(&mut c, m, n, n + 2);
+            kernels.gemm(a.view(), b.view(), out, epilogue, &mut scratch);
+            for i in 0..m {
+                for j in 0..n {
+                    let terms = || (0..k).map(|x| a.at(i, x) * b.at(x, j));
+                    let old = f64::from(old[i * (n + 2) + j]) * f64::from(epilogue.beta);
+                    let bias = epilogue.bias.map_or(0.0, |bias| f64::from(bias[j]));
+                    let want = f64::from(epilogue.alpha) * terms().sum::<f64>() + old + bias;
+                    let relu = epilogue.activation == Activation::Relu;
+                    let want = if relu { want.max(0.0) } else { want };
+                    let size = terms().map(f64::abs).sum::<f64>() + old.abs() + bias.abs();
+                    let got = f64::from(c[i * (n + 2) + j]);
+                    let near = (got - want).abs() <= (k + 4) as f64 * EPSILON * size;
+                    assert!(near, "{} {m}×{k}×{n} [{i}, {j}]: {got}, {want}", kernels.isa());
+                }
+                // Between the rows nothing is written.
+                let gap = &c[i * (n + 2) + n..(i + 1) * (n + 2)];
+                let kept = &old[i * (n + 2) + n..(i + 1) * (n + 2)];
+                assert!(gap == kept || gap.iter().all(|x| x.is_nan()), "{}", kernels.isa());
+            }
+        }
+    }
+}
+
+pub(crate) fn gemv_is_within_its_bound() {
+    let mut values = Values::new(11);
+    for (turn, [m, _, n]) in shapes().enumerate() {
+        let a = Stored::new(&mut values, m, n, false);
+        let (x, y) = (values.f32s(n), values.f32s(m));
+        let beta = [0.0, 1.0, -0.7][turn % 3];
+        for kernels in Kernels::available() {
+            let check = |got: &[f32], x: &[f32], y: &[f32], at: &dyn Fn(usize, usize) -> f64| {
+                for (i, &got) in got.iter().enumerate() {
+                    let term = |j: usize| 0.5 * at(i, j) * f64::from(x[j]);
+                    let old = f64::from(beta) * f64::from(y[i]);
+                    let want = (0..x.len()).map(term).sum::<f64>() + old;
+                    let size = (0..x.len()).map(|j| term(j).abs()).sum::<f64>() + old.abs();
+                    let near =
+                        (f64::from(got) - want).abs() <= (x.len() + 4) as f64 * EPSILON * size;
+                    assert!(near, "{} {m}×{n} [{i}]: {got}, {want}", kernels.isa());
+                }
+            };
+            let start = |y: &[f32]| if beta == 0.0 { vec![f32::NAN; y.len()] } else { y.to_vec() };
+            let mut got = start(&y);
+            kernels.gemv(0.5, a.view(), &x, beta, &mut got);
+            check(&got, &x, &y, &|i, j| a.at(i, j));
+            let mut got = start(&x);
+            kernels.gemv_transposed(0.5, a.view(), &y, beta, &mut got);
+            check(&got, &y, &x, &|i, j| a.at(j, i));
+        }
+    }
+}
+
+fn product<T: Copy + Into<i32>>(a: &[T], b: &[i8]) -> i32 {
+    a.iter().zip(b).map(|(&x, &y)| x.into() * i32::from(y)).sum()
+}
+
+pub(crate) fn gemm_of_bytes_is_exact() {
+    let mut values = Values::new(12);
+    let mut scratch = GemmScratch::default();
+    for (turn, [m, k, n]) in shapes().enumerate().filter(|(_, shape)| shape[1] > 0) {
+        let (mut signed, mut unsigned): (Vec<i8>, Vec<u8>) = (values.of(m * k), values.of(m * k));
+        let mut weights: Vec<i8> = values.of(n * k);
+        if turn % 3 == 0 {
+            signed.fill(-128);
+            unsigned.fill(255);
+            weights.fill(-128);
+        }
+        let b = Rows::new(&weights, k, k);
+        let scales: Vec<f32> = (0..n).map(|_| values.f32() * 0.01).collect();
+        let bias: Vec<f32> = (0..n).map(|_| values.f32() * 20.0).collect();
+        let requantize = Requantize { scales: &scales, bias: &bias, zero_point: -7 };
+        let byte = |sum: i32, j: usize| -> i8 {
+            let value = (sum as f32 * scales[j] + bias[j]).round_ties_even() - 7.0;
+            value.clamp(-128.0, 127.0) as i8
+        };
+        for kernels in Kernels::available() {
+            let (mut sums, mut bytes) = (vec![0; m * n], vec![0; m * n]);
+            let rows = Rows::new(&signed, k, k);
+            kernels.gemm_i8(rows, b, &mut sums, &mut scratch);
+            kernels.gemm_i8_requantized(rows, b, requantize, &mut bytes, &mut scratch);
+            for i in 0..m * n {
+                let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
+                assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
+                assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
+            }
+            let rows = Rows::new(&unsigned, k, k);
+            kernels.gemm_u8_i8(rows, b, &mut sums, &mut scratch);
+            kernels.gemm_u8_i8_requantized(rows, b, requantize, &mut bytes, &mut scratch);
+            for i in 0..m * n {
+                let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
+                assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
+                assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The crate's integration tests, one binary.
+
+mod agents;
+mod encode;
+mod envs;
+mod learned;
+mod merge;
+mod persist;
+mod policies;
+mod replay;
+mod safety;
+mod trajectories;

@@ -1,0 +1,100 @@
+//! Policies pick with the probabilities that they promise, schedules give the rates they promise.
+
+use edgekit_qlearning::{
+    ActionMask, Agent, AgentConfig, End, Policy, Schedule, StepSize, Transition,
+};
+
+/// How often each of `values.len()` actions is picked, of 40,000 times.
+fn shares(policy: Policy, values: &[f32], mask: ActionMask) -> Vec<f64> {
+    let config = AgentConfig {
+        policy,
+        step_size: StepSize::Scheduled(Schedule::Constant(1.0)),
+        ..AgentConfig::default()
+    };
+    let mut agent = Agent::dense(1, values.len(), config).unwrap();
+    for (action, &reward) in values.iter().enumerate() {
+        let end = End::Terminated;
+        let next_mask = ActionMask::ALL;
+        let step = Transition { state: 0, action, reward, next_state: 0, next_mask, end };
+        agent.learn(&step).unwrap();
+    }
+    let mut counts = vec![0.0; values.len()];
+    for _ in 0..40_000 {
+        counts[agent.act(0, mask).unwrap()] += 1.0 / 40_000.0;
+    }
+    counts
+}
+
+#[track_caller]
+fn close(shares: &[f64], expected: &[f64]) {
+    let near = shares.iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.01);
+    assert!(near, "{shares:?} instead of {expected:?}");
+}
+
+fn epsilon(e: f32) -> Policy {
+    Policy::EpsilonGreedy(Schedule::Constant(e))
+}
+
+#[test]
+fn epsilon_greedy_explores_over_all_legal_actions_and_only_those() {
+    let values = [0.0, 3.0, 1.0, 2.0];
+    close(&shares(epsilon(0.2), &values, ActionMask::ALL), &[0.05, 0.85, 0.05, 0.05]);
+    close(&shares(epsilon(0.2), &values, ActionMask(0b1101)), &[0.0667, 0.0, 0.0667, 0.8667]);
+    close(&shares(epsilon(1.0), &values, ActionMask(0b1010)), &[0.0, 0.5, 0.0, 0.5]);
+    close(&shares(epsilon(1.0), &values, ActionMask::ALL), &[0.25; 4]);
+}
+
+#[test]
+fn equal_values_are_picked_equally_often() {
+    close(
+        &shares(epsilon(0.0), &[1.0, 2.0, 2.0, 2.0], ActionMask::ALL),
+        &[0.0, 0.3333, 0.3333, 0.3333],
+    );
+    close(&shares(epsilon(0.0), &[2.0, 1.0, 2.0, 2.0], ActionMask(0b0111)), &[0.5, 0.0, 0.5, 0.0]);
+    // A tie that a larger value later breaks is no tie.
+    close(&shares(epsilon(0.0), &[1.0, 1.0, 5.0, 0.0], ActionMask::ALL), &[0.0, 0.0, 1.0, 0.0]);
+}
+
+#[test]
+fn softmax_follows_the_boltzmann_distribution() {
+    let policy = Policy::Softmax(Schedule::Constant(2.0));
+    let weights: Vec<f64> = [0.0f64, 1.0, 3.0].iter().map(|v| (v / 2.0).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let expected: Vec<f64> = weights.iter().map(|w| w / total).collect();
+    close(&shares(policy, &[0.0, 1.0, 3.0], ActionMask::ALL), &expected);
+    // Neither huge values nor a temperature of 0 overflow.
+    let cold = Policy::Softmax(Schedule::Constant(0.0));
+    close(&shares(cold, &[1e30, -1e30, 0.0], ActionMask::ALL), &[1.0, 0.0, 0.0]);
+    close(&shares(policy, &[0.0, 1.0, 99.0], ActionMask(0b001)), &[1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn upper_confidence_tries_everything_first() {
+    let config = AgentConfig {
+        policy: Policy::UpperConfidence { exploration: 1.0 },
+        ..AgentConfig::default()
+    };
+    let mut agent = Agent::dense(1, 5, config).unwrap();
+    let mut tried = Vec::new();
+    for _ in 0..5 {
+        let action = agent.act(0, ActionMask::ALL).unwrap();
+        tried.push(action);
+        let (end, next_mask) = (End::Terminated, ActionMask::ALL);
+        let reward = action as f32;
+        agent
+            .learn(&Transition { state: 0, action, reward, next_state: 0, next_mask, end })
+            .unwrap();
+    }
+    tried.sort_unstable();
+    assert_eq!(tried, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn schedules_start_end_and_halve_where_they_say() {
+    let linear = Schedule::Linear { from: 1.0, to: 0.0, over: 100 };
+    assert_eq!([0, 50, 100, u64::MAX].map(|s| linear.at(s)), [1.0, 0.5, 0.0, 0.0]);
+    let halving = Schedule::Exponential { from: 1.0, to: 0.0, half_life: 10 };
+    assert_eq!([0, 10, 20].map(|s| halving.at(s)), [1.0, 0.5, 0.25]);
+    let harmonic = StepSize::Harmonic { half: 10.0, floor: 0.05 };
+    assert_eq!([0, 10, 1_000_000].map(|visits| harmonic.at(0, visits)), [1.0, 0.5, 0.05]);
+}

@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod affine;
+mod codes;
+mod error;
+mod fidelity;
+mod file;
+mod histogram;
+mod int4;
+mod mixed;
+mod observer;
+mod tensor;
+
+pub use affine::{Affine, Scheme};
+pub use codes::{CodeBits, Folded, Origin, ScalarCodec};
+pub use error::{Error, ErrorKind};
+pub use fidelity::Fidelity;
+pub use file::{from_safetensors, to_safetensors};
+pub use histogram::Histogram;
+pub use int4::Group;
+pub use mixed::{Budget, Choice, LayerOption, Plan, choose};
+pub use observer::{Calibration, Observer};
+pub use tensor::{Format, QuantizedTensor};

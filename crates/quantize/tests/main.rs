@@ -1,0 +1,5 @@
+//! What users rely on: tensors keep what they hold, in memory and in files.
+#![deny(unsafe_code)]
+
+mod files;
+mod tensors;

@@ -1,0 +1,110 @@
+//! The graph as a file's sections, and what must hold of a graph from anywhere.
+
+use super::links::{Links, MAX_LEVEL, NONE};
+use super::{HnswConfig, HnswIndex};
+use crate::Error;
+use crate::file::{Parsed, Tag, refuse};
+use crate::vectors::Vectors;
+
+impl HnswIndex {
+    pub(crate) fn from_parts(
+        config: HnswConfig,
+        vectors: Vectors,
+        links: Links,
+        entry: Option<u32>,
+    ) -> Self {
+        HnswIndex { config, vectors, links, entry, build: Box::new(super::Build::new()) }
+    }
+
+    /// Checks all that the graph relies on: links lead to vectors that are there, layers have rows,
+    /// and the permanent links form one tree, so that every vector is reachable. For tests and for
+    /// those who doubt; costs one pass over the links.
+    ///
+    /// # Errors
+    ///
+    /// [`Format`](crate::ErrorKind::Format) with the first thing found wrong.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.links.check(&self.vectors)
+    }
+}
+
+impl Links {
+    pub(crate) fn sections(&self) -> [(Tag, &[u8]); 5] {
+        [
+            (Tag::Base, bytemuck::cast_slice(&self.base)),
+            (Tag::Upper, bytemuck::cast_slice(&self.upper)),
+            (Tag::UpperStart, bytemuck::cast_slice(&self.upper_start)),
+            (Tag::Levels, &self.levels),
+            (Tag::Parents, bytemuck::cast_slice(&self.parents)),
+        ]
+    }
+
+    pub(crate) fn parse(parsed: &Parsed, m: usize, n: usize) -> Result<Self, Error> {
+        let mut links = Links::new(m);
+        links.base = parsed.exact(Tag::Base, n.checked_mul(2 * m))?;
+        links.upper = parsed.array(Tag::Upper)?;
+        links.upper_start = parsed.exact(Tag::UpperStart, Some(n))?;
+        links.levels = parsed.exact(Tag::Levels, Some(n))?;
+        links.parents = parsed.exact(Tag::Parents, Some(n))?;
+        Ok(links)
+    }
+
+    /// What [`HnswIndex::validate`] says.
+    pub(crate) fn check(&self, vectors: &Vectors) -> Result<(), Error> {
+        let n = self.len() as u32;
+        let mut roots = 0;
+        // How a node is known to hang on a root: 0 not yet, 1 on the way, 2 it does.
+        let mut state = vec![0_u8; n as usize];
+        for node in vectors.live() {
+            let level = self.level(node);
+            if level > MAX_LEVEL {
+                return refuse(format!("node {node} is said to be in {level} layers"));
+            }
+            for layer in 0..=level {
+                if self.row(node, layer).len() != self.width(layer) {
+                    return refuse(format!("node {node} has no links in layer {layer}"));
+                }
+                for link in self.neighbors(node, layer) {
+                    if link >= n || link == node {
+                        return refuse(format!("node {node} is linked to {link} of {n}"));
+                    }
+                    // A stale link may lead to a free slot or to one that was used again.
+                    if layer > 0 && self.level(link) >= layer && self.row(link, layer).is_empty() {
+                        return refuse(format!("node {link} has no links in layer {layer}"));
+                    }
+                }
+            }
+            let mut path = Vec::new();
+            let mut at = node;
+            while state[at as usize] == 0 {
+                state[at as usize] = 1;
+                path.push(at);
+                let parent = self.parent(at);
+                if parent == NONE {
+                    roots += 1;
+                    break;
+                }
+                if parent >= n || vectors.is_dead(parent) {
+                    return refuse(format!(
+                        "the parent of node {at} is {parent}, which is not there"
+                    ));
+                }
+                let linked = |a, b| self.neighbors(a, 0).any(|link| link == b);
+                if !linked(at, parent) || !linked(parent, at) {
+                    return refuse(format!("node {at} and its parent {parent} are not linked"));
+                }
+                at = parent;
+            }
+            if !path.contains(&at) && state[at as usize] == 1
+                || path.contains(&at) && self.parent(at) != NONE
+            {
+                return refuse(format!("node {at} is its own ancestor"));
+            }
+            path.iter().for_each(|&node| state[node as usize] = 2);
+        }
+        if roots > 1 {
+            return refuse(format!("the graph is in {roots} pieces"));
+        }
+        Ok(())
+    }
+}

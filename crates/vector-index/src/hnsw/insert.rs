@@ -1,0 +1,228 @@
+//! How a new vector is linked in: candidates by a beam search, links by the diversity rule.
+
+use aligned_vec::{AVec, ConstAlign};
+
+use super::HnswIndex;
+use super::links::Links;
+use crate::pool::{distance, id, pack};
+use crate::scratch::Walk;
+use crate::store::{Query, Store};
+use crate::vectors::{Vectors, rerank};
+
+/// Distances computed at a time when a candidate is compared with those kept: most candidates that
+/// are refused are refused by one of the first few.
+const BATCH: usize = 8;
+
+/// Working memory of changes to the graph, kept from one to the next.
+pub(super) struct Build {
+    pub(super) walk: Walk,
+    query: Query,
+    pub(super) select: Select,
+}
+
+impl Build {
+    pub(super) fn new() -> Self {
+        Build { walk: Walk::default(), query: Query::new(), select: Select::new() }
+    }
+}
+
+/// Working memory of one choice of links.
+pub(super) struct Select {
+    query: Query,
+    /// Packed `(distance, slot)`, nearest first.
+    candidates: Vec<u64>,
+    pub(super) kept: Vec<u32>,
+    /// The rows of those kept, one behind the other.
+    rows: AVec<f32, ConstAlign<64>>,
+    row: Vec<f32>,
+    slots: Vec<u32>,
+    distances: Vec<f32>,
+}
+
+impl Select {
+    fn new() -> Self {
+        Select {
+            query: Query::new(),
+            candidates: Vec::new(),
+            kept: Vec::new(),
+            rows: AVec::new(64),
+            row: Vec::new(),
+            slots: Vec::new(),
+            distances: Vec::new(),
+        }
+    }
+}
+
+impl HnswIndex {
+    /// Links a node that has none yet, which takes part in the layers up to `level`.
+    pub(super) fn link(&mut self, node: u32, level: usize) {
+        let HnswIndex { config, vectors, links, entry, build, .. } = self;
+        let Build { walk, query, select } = &mut **build;
+        let Some(top) = *entry else {
+            *entry = Some(node);
+            return;
+        };
+        let top_level = links.level(top);
+        vectors.query_of(node, query);
+        let dead = vectors.dead();
+        let score = |query: &mut Query, slots: &[u32], out: &mut [f32]| {
+            vectors.codes.distances(query, slots, out)
+        };
+        links.descend(top, top_level, level.min(top_level), dead, walk, |slots, out| {
+            score(query, slots, out);
+        });
+        for layer in (0..=level.min(top_level)).rev() {
+            let ef = config.ef_construction;
+            links.beam(layer, ef, dead, walk, |slots, out| score(query, slots, out));
+            if let Some(originals) = &vectors.originals {
+                rerank(originals, query, &mut walk.pool, ef, &mut walk.slots, &mut walk.distances);
+            }
+            let offset = vectors.build_offset();
+            let found = walk.pool.iter().filter(|&(_, slot)| slot != node);
+            select.candidates.clear();
+            select.candidates.extend(found.map(|(distance, slot)| pack(distance + offset, slot)));
+            // As in the paper, m links at first even where 2m fit: the rest fills up with links
+            // back, which is measured to be as good as choosing 2m at once and twice as fast.
+            select.diverse(vectors, config.alpha, config.m, |_| false);
+            if layer == 0 {
+                adopt(links, node, &select.candidates, &mut select.kept);
+            }
+            links.set(node, layer, select.kept.iter().copied());
+            let neighbors = select.kept.clone();
+            for neighbor in neighbors {
+                select.link_back(vectors, links, config.alpha, neighbor, node, layer);
+            }
+        }
+        if level > top_level {
+            *entry = Some(node);
+        }
+    }
+}
+
+/// Gives `node` the nearest candidate as parent that may have another child, and makes it one of
+/// the links in `kept`. Every node but the first was adopted, so below a full candidate there is
+/// always one with room.
+fn adopt(links: &mut Links, node: u32, candidates: &[u64], kept: &mut Vec<u32>) {
+    let parent = candidates
+        .iter()
+        .map(|&entry| id(entry))
+        .find(|&slot| links.has_room(slot))
+        .unwrap_or_else(|| links.room_below(kept[0]));
+    if !kept.contains(&parent) {
+        kept.truncate(links.width(0) - 1);
+        kept.push(parent);
+    }
+    links.set_parent(node, parent);
+}
+
+impl Select {
+    /// Links `from` to `node` unless it is; a full row is chosen anew among its links and `node`.
+    pub(super) fn link_back(
+        &mut self,
+        vectors: &Vectors,
+        links: &mut Links,
+        alpha: f32,
+        from: u32,
+        node: u32,
+        layer: usize,
+    ) {
+        if links.neighbors(from, layer).any(|link| link == node) || links.append(from, layer, node)
+        {
+            return;
+        }
+        self.slots.clear();
+        self.slots.extend(links.neighbors(from, layer).chain([node]));
+        self.relink(vectors, links, alpha, from, layer);
+    }
+
+    /// Chooses the links of `node` among `self.slots`.
+    fn relink(
+        &mut self,
+        vectors: &Vectors,
+        links: &mut Links,
+        alpha: f32,
+        node: u32,
+        layer: usize,
+    ) {
+        let Select { query, slots, distances, candidates, .. } = self;
+        vectors.query_of(node, query);
+        distances.resize(slots.len(), 0.0);
+        exact(vectors).distances(query, slots, distances);
+        let offset = vectors.build_offset();
+        candidates.clear();
+        let scored = distances.iter().zip(&*slots);
+        candidates.extend(scored.map(|(&distance, &slot)| pack(distance + offset, slot)));
+        candidates.sort_unstable();
+        let permanent = |other| layer == 0 && links.is_permanent(node, other);
+        self.diverse(vectors, alpha, links.width(layer), permanent);
+        links.set(node, layer, self.kept.iter().copied());
+    }
+
+    /// Chooses the links of `node` anew among those it has and `others`.
+    pub(super) fn repair(
+        &mut self,
+        vectors: &Vectors,
+        links: &mut Links,
+        alpha: f32,
+        node: u32,
+        layer: usize,
+        others: &[u32],
+    ) {
+        self.slots.clear();
+        self.slots.extend(links.neighbors(node, layer));
+        for &other in others {
+            if other != node && !self.slots.contains(&other) {
+                self.slots.push(other);
+            }
+        }
+        self.relink(vectors, links, alpha, node, layer);
+    }
+
+    /// Keeps at most `width` of the candidates: those that are permanent, and going from the
+    /// nearest outwards those to which no kept one is `alpha` times nearer than the node itself
+    /// (algorithm 4 of the HNSW paper, with the slack of Vamana).
+    fn diverse(
+        &mut self,
+        vectors: &Vectors,
+        alpha: f32,
+        width: usize,
+        permanent: impl Fn(u32) -> bool,
+    ) {
+        let Select { candidates, kept, rows, row, distances, .. } = self;
+        let dim = vectors.dim;
+        let stride = dim.next_multiple_of(16);
+        let store = exact(vectors);
+        let offset = vectors.build_offset();
+        rows.resize(width * stride, 0.0);
+        row.resize(dim, 0.0);
+        kept.clear();
+        let mut reserved = candidates.iter().filter(|&&entry| permanent(id(entry))).count();
+        for &entry in candidates.iter() {
+            let candidate = id(entry);
+            let values = store.row(candidate, row);
+            if permanent(candidate) {
+                reserved -= 1;
+            } else if kept.len() + reserved >= width {
+                continue;
+            } else {
+                let bound = distance(entry);
+                let diverse = rows[..kept.len() * stride].chunks(BATCH * stride).all(|rows| {
+                    distances.resize(rows.len() / stride, 0.0);
+                    store.distances_between(values, rows, stride, distances);
+                    distances.iter().all(|&to_kept| alpha * (to_kept + offset) > bound)
+                });
+                if !diverse {
+                    continue;
+                }
+            }
+            let start = kept.len() * stride;
+            rows[start..start + dim].copy_from_slice(values);
+            kept.push(candidate);
+        }
+    }
+}
+
+/// The most exact rows there are.
+fn exact(vectors: &Vectors) -> &Store {
+    vectors.originals.as_ref().unwrap_or(&vectors.codes)
+}

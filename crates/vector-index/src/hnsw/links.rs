@@ -1,0 +1,175 @@
+//! Who is linked to whom: fixed-width rows of slots, padded at the end.
+
+use crate::slab::Slab;
+
+/// Fills the unused end of a row.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Above it a level is as improbable as 2⁻¹⁶ even at the smallest m, and layers stop helping.
+pub(super) const MAX_LEVEL: usize = 16;
+
+/// The edges of all layers, and the spanning tree of the bottom one.
+///
+/// A row of the bottom layer is `2m` slots (two cache lines at m 16), nearest first when it was
+/// last chosen, later arrivals behind. Rows of upper layers are `m` slots; those of one node lie
+/// together, and only nodes that take part in upper layers have any.
+pub(crate) struct Links {
+    m: usize,
+    pub(super) base: Slab<u32>,
+    pub(super) upper: Slab<u32>,
+    /// Where a node's rows in `upper` start, counted in rows.
+    pub(super) upper_start: Slab<u32>,
+    pub(super) levels: Slab<u8>,
+    /// The node whose link to this one is permanent; `NONE` for the root and for free slots.
+    pub(super) parents: Slab<u32>,
+}
+
+impl Links {
+    pub(super) fn new(m: usize) -> Self {
+        Links {
+            m,
+            base: Slab::new(),
+            upper: Slab::new(),
+            upper_start: Slab::new(),
+            levels: Slab::new(),
+            parents: Slab::new(),
+        }
+    }
+
+    /// How many nodes there are, free ones included.
+    pub(super) fn len(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The highest layer of a node.
+    pub(super) fn level(&self, node: u32) -> usize {
+        self.levels[node as usize].into()
+    }
+
+    /// How many links a node may have in `layer`.
+    pub(super) fn width(&self, layer: usize) -> usize {
+        if layer == 0 { 2 * self.m } else { self.m }
+    }
+
+    /// Adds a node without links.
+    pub(super) fn push(&mut self, level: usize) {
+        let rows = (self.upper.len() / self.m) as u32;
+        let (base, upper) = (self.base.len() + self.width(0), self.upper.len() + level * self.m);
+        self.base.owned().resize(base, NONE);
+        self.upper.owned().resize(upper, NONE);
+        self.upper_start.owned().push(rows);
+        self.levels.owned().push(level as u8);
+        self.parents.owned().push(NONE);
+    }
+
+    /// Makes room for the bottom links of `additional` more nodes at once.
+    pub(super) fn reserve(&mut self, additional: usize) {
+        if self.base.is_mapped() {
+            return;
+        }
+        let links = additional * self.width(0);
+        self.base.owned().reserve_exact(links);
+        self.upper_start.owned().reserve_exact(additional);
+        self.levels.owned().reserve_exact(additional);
+        self.parents.owned().reserve_exact(additional);
+    }
+
+    /// Gives back the room that no node uses.
+    pub(super) fn shrink_to_fit(&mut self) {
+        if self.base.is_mapped() {
+            return;
+        }
+        self.base.owned().shrink_to_fit();
+        self.upper.owned().shrink_to_fit();
+        self.upper_start.owned().shrink_to_fit();
+        self.levels.owned().shrink_to_fit();
+        self.parents.owned().shrink_to_fit();
+    }
+
+    /// The links of a node in a layer it takes part in.
+    pub(super) fn neighbors(&self, node: u32, layer: usize) -> impl Iterator<Item = u32> {
+        self.row(node, layer).iter().copied().take_while(|&slot| slot != NONE)
+    }
+
+    /// Replaces the links of a node; `links` is at most [`width`](Self::width) long.
+    pub(super) fn set(&mut self, node: u32, layer: usize, links: impl Iterator<Item = u32>) {
+        let mut links = links;
+        self.row_mut(node, layer).fill_with(|| links.next().unwrap_or(NONE));
+    }
+
+    /// Adds a link if the row has room; whether it had.
+    pub(super) fn append(&mut self, node: u32, layer: usize, link: u32) -> bool {
+        match self.row_mut(node, layer).iter_mut().find(|slot| **slot == NONE) {
+            Some(slot) => {
+                *slot = link;
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn parent(&self, node: u32) -> u32 {
+        self.parents[node as usize]
+    }
+
+    pub(super) fn set_parent(&mut self, node: u32, parent: u32) {
+        self.parents.owned()[node as usize] = parent;
+    }
+
+    /// The nodes whose parent is `node`.
+    pub(super) fn children(&self, node: u32) -> impl Iterator<Item = u32> {
+        self.neighbors(node, 0).filter(move |&child| self.parent(child) == node)
+    }
+
+    /// Whether a node may have another child: half of its links stay free to be good ones.
+    pub(super) fn has_room(&self, node: u32) -> bool {
+        self.children(node).count() < self.m
+    }
+
+    /// A node with room for another child, `node` or below it: leaves have room.
+    pub(super) fn room_below(&self, mut node: u32) -> u32 {
+        while !self.has_room(node) {
+            node = self.children(node).next().unwrap_or(node);
+        }
+        node
+    }
+
+    /// Whether the bottom link from `node` to `other` belongs to the spanning tree.
+    pub(super) fn is_permanent(&self, node: u32, other: u32) -> bool {
+        self.parent(other) == node || self.parent(node) == other
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.base.memory_bytes()
+            + self.upper.memory_bytes()
+            + self.upper_start.memory_bytes()
+            + self.levels.memory_bytes()
+            + self.parents.memory_bytes()
+    }
+
+    /// All places for links of a node in a layer. A damaged file may say that it is in a layer for
+    /// which there are no rows: then there are none.
+    pub(super) fn row(&self, node: u32, layer: usize) -> &[u32] {
+        let (start, width) = self.place(node, layer);
+        let rows = if layer == 0 { &self.base } else { &self.upper };
+        rows.get(start..start + width).unwrap_or(&[])
+    }
+
+    pub(super) fn row_mut(&mut self, node: u32, layer: usize) -> &mut [u32] {
+        let (start, width) = self.place(node, layer);
+        if layer == 0 {
+            &mut self.base.owned()[start..start + width]
+        } else {
+            &mut self.upper.owned()[start..start + width]
+        }
+    }
+
+    fn place(&self, node: u32, layer: usize) -> (usize, usize) {
+        let width = self.width(layer);
+        if layer == 0 {
+            (node as usize * width, width)
+        } else {
+            ((self.upper_start[node as usize] as usize + layer - 1) * width, width)
+        }
+    }
+}

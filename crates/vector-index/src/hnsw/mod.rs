@@ -1,0 +1,296 @@
+//! The HNSW graph index: its settings, its type, and how it answers.
+
+mod check;
+mod insert;
+mod links;
+mod remove;
+mod search;
+mod tune;
+mod walk;
+
+use std::fmt;
+
+use crate::hash::mix64;
+use crate::vectors::Vectors;
+use crate::{Error, ErrorKind, Filter, Index, Metric, Neighbor, Scratch, SearchParams, Storage};
+use insert::Build;
+pub(crate) use links::Links;
+pub use tune::{Stats, Tuned};
+
+/// Settings of an [`HnswIndex`], fixed when it is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HnswConfig {
+    /// The distance to rank by.
+    pub metric: Metric,
+    /// Links per vector in the upper layers; twice as many at the bottom (the paper's M). 2 to
+    /// 512. More raises memory (`8 · m` bytes a vector) and the recall that is cheap to reach.
+    pub m: usize,
+    /// Candidates kept while a vector is inserted (the paper's efConstruction), at least 1. More
+    /// makes better links and a slower build, about in proportion.
+    pub ef_construction: usize,
+    /// How much longer a detour may be before a link is kept: a candidate is linked unless some
+    /// nearer neighbour is `alpha` times nearer to it than the new vector is (squared distances).
+    /// 1 to 4; 1 is the rule of the HNSW paper, above it the links of Vamana, which cost degree
+    /// and save distance computations.
+    pub alpha: f32,
+    /// What is stored of each vector.
+    pub storage: Storage,
+    /// Decides, with its slot, in how many layers a vector takes part. The same seed and the same
+    /// inserts give the same index.
+    pub seed: u64,
+}
+
+impl Default for HnswConfig {
+    fn default() -> Self {
+        HnswConfig {
+            metric: Metric::default(),
+            m: 16,
+            ef_construction: 200,
+            alpha: 1.2,
+            storage: Storage::F32,
+            seed: 0,
+        }
+    }
+}
+
+impl HnswConfig {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let refuse = |what: String| Err(Error::new(ErrorKind::Config, what));
+        if !(2..=512).contains(&self.m) {
+            return refuse(format!("m is {}; 2 to 512 links are supported, 16 is usual", self.m));
+        }
+        if self.ef_construction == 0 {
+            return refuse("ef_construction is 0; 100 to 400 is usual".into());
+        }
+        if !(1.0..=4.0).contains(&self.alpha) {
+            return refuse(format!("alpha is {}; 1 to 4 is supported, 1.2 is usual", self.alpha));
+        }
+        Ok(())
+    }
+}
+
+/// An approximate index: a hierarchical navigable small world graph (Malkov and Yashunin,
+/// <https://arxiv.org/abs/1603.09320>).
+///
+/// Vectors are nodes linked to near and mutually diverse others. A search descends through thinner
+/// and thinner samples of the data to a good place to start, then walks the bottom layer with a
+/// beam of `ef` candidates. Two things differ from the paper. The diversity rule has Vamana's
+/// slack, [`HnswConfig::alpha`]. And every vector has a *parent* whose link to it is never given
+/// up, nor is the link back, so the bottom layer contains a spanning tree: no vector becomes
+/// unreachable, however many duplicates or outliers there are, and `ef ≥ n` finds everything.
+///
+/// Under [`Metric::InnerProduct`] the graph is built by Euclidean distance after lifting all
+/// vectors to one length by an extra coordinate that is computed, not stored (Bachrach and others,
+/// 2014); searches use the plain inner product, which ranks the same.
+///
+/// Costs: a search computes some hundreds to thousands of distances, growing with the logarithm of
+/// `n` and in proportion to `ef`; an insertion the same with `ef_construction` and a little more.
+/// Memory is the vectors' `4 · dim` bytes (rounded up to 64) and about `8 · m + 40` beside them,
+/// all in a few flat arrays.
+///
+/// ```
+/// use edgekit_vector_index::{HnswConfig, HnswIndex, Index, Scratch, SearchParams};
+///
+/// let mut index = HnswIndex::new(3, HnswConfig::default())?;
+/// for i in 0..100_u64 {
+///     let angle = i as f32 / 50.0;
+///     index.insert(i, &[angle.cos(), angle.sin(), 0.5])?;
+/// }
+/// let mut scratch = Scratch::new();
+/// let found = index.search(&[1.0, 0.0, 0.5], 3, &SearchParams::default(), &mut scratch)?;
+/// assert_eq!(found[0].id, 0);
+/// # Ok::<(), edgekit_vector_index::Error>(())
+/// ```
+pub struct HnswIndex {
+    pub(crate) config: HnswConfig,
+    pub(crate) vectors: Vectors,
+    pub(crate) links: Links,
+    /// A node of the highest layer; none while the index is empty.
+    pub(crate) entry: Option<u32>,
+    build: Box<Build>,
+}
+
+impl HnswIndex {
+    /// An empty index of vectors of `dim` values.
+    ///
+    /// # Errors
+    ///
+    /// [`Config`](ErrorKind::Config) for a setting outside its range, unless `dim` is 1 to
+    /// 1,048,576, and for a storage whose codes must be [`trained`](Self::trained).
+    pub fn new(dim: usize, config: HnswConfig) -> Result<Self, Error> {
+        HnswIndex::trained(dim, config, &[])
+    }
+
+    /// An empty index whose [`Storage`] learns its ranges from `sample`: some vectors like those to
+    /// come, one behind the other. A few hundred are enough; storage without codes needs none.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new), [`Config`](ErrorKind::Config) if codes have no sample of whole
+    /// vectors, [`NotFinite`](ErrorKind::NotFinite) if it cannot be stored.
+    pub fn trained(dim: usize, config: HnswConfig, sample: &[f32]) -> Result<Self, Error> {
+        config.validate()?;
+        Ok(HnswIndex {
+            config,
+            vectors: Vectors::new(config.metric, dim, config.storage, sample)?,
+            links: Links::new(config.m),
+            entry: None,
+            build: Box::new(Build::new()),
+        })
+    }
+
+    /// The settings the index was made with.
+    pub fn config(&self) -> &HnswConfig {
+        &self.config
+    }
+
+    /// How many layers the graph has: 0 while it is empty, 1 until some vector is drawn upwards.
+    pub fn layers(&self) -> usize {
+        self.entry.map_or(0, |entry| self.links.level(entry) + 1)
+    }
+
+    /// The highest layer of a vector: level `l` with probability `m⁻ˡ`, as in the paper, but drawn
+    /// by a hash of the slot, so that a slot that is used again has the links it needs.
+    fn draw_level(&self, slot: u32) -> usize {
+        let m = self.config.m as u64;
+        let mut draw = mix64(self.config.seed ^ mix64(slot.into()));
+        let mut level = 0;
+        while draw < u64::MAX / m && level < links::MAX_LEVEL {
+            draw = draw.wrapping_mul(m);
+            level += 1;
+        }
+        level
+    }
+}
+
+impl Index for HnswIndex {
+    fn metric(&self) -> Metric {
+        self.config.metric
+    }
+
+    fn dim(&self) -> usize {
+        self.vectors.dim
+    }
+
+    fn len(&self) -> usize {
+        self.vectors.len()
+    }
+
+    fn contains(&self, id: u64) -> bool {
+        self.vectors.slot(id).is_some()
+    }
+
+    fn vector(&self, id: u64) -> Option<Vec<f32>> {
+        self.vectors.slot(id).map(|slot| self.vectors.original(slot))
+    }
+
+    fn insert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error> {
+        let slot = self.vectors.push(id, vector)?;
+        let level = self.draw_level(slot);
+        if slot as usize == self.links.len() {
+            self.links.push(level);
+        }
+        self.link(slot, level);
+        Ok(())
+    }
+
+    fn remove(&mut self, id: u64) -> Result<bool, Error> {
+        self.vectors.check_writable()?;
+        let slot = self.vectors.slot(id);
+        if let Some(slot) = slot {
+            self.unlink(slot);
+        }
+        Ok(slot.is_some())
+    }
+
+    fn upsert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error> {
+        self.vectors.check(vector)?;
+        self.remove(id)?;
+        self.insert(id, vector)
+    }
+
+    fn search<'s>(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.vectors.prepare_query(query, &mut scratch.query)?;
+        let ef = self.beam_width(k, params);
+        if self.scans(ef, params) {
+            self.vectors.scan(self.config.storage.shortlist(k), |_| true, scratch);
+        } else {
+            self.walk(ef, scratch);
+        }
+        self.vectors.finish(k, scratch);
+        Ok(&scratch.results)
+    }
+
+    fn search_filtered<'s>(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        filter: &Filter<'_>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.vectors.prepare_query(query, &mut scratch.query)?;
+        self.filtered(k, params, filter, scratch);
+        self.vectors.finish(k, scratch);
+        Ok(&scratch.results)
+    }
+
+    fn search_range<'s>(
+        &self,
+        query: &[f32],
+        radius: f32,
+        params: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.vectors.prepare_query(query, &mut scratch.query)?;
+        let n = self.len();
+        let mut ef = self.beam_width(1, params);
+        loop {
+            if ef >= n || self.scans(ef, params) {
+                self.vectors.scan_range(radius, scratch);
+                self.vectors.report(usize::MAX, scratch);
+                break;
+            }
+            self.walk(ef, scratch);
+            self.vectors.finish_all(scratch);
+            let found = scratch.results.partition_point(|found| found.distance <= radius);
+            scratch.results.truncate(found);
+            // A fifth of the beam beyond the radius shows that little is missed within it.
+            if found * 5 <= ef * 4 {
+                break;
+            }
+            ef *= 2;
+        }
+        Ok(&scratch.results)
+    }
+
+    fn reserve(&mut self, additional: usize) {
+        self.vectors.reserve(additional);
+        self.links.reserve(additional);
+    }
+
+    fn shrink_to_fit(&mut self) {
+        self.vectors.shrink_to_fit();
+        self.links.shrink_to_fit();
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.vectors.memory_bytes() + self.links.memory_bytes()
+    }
+}
+
+impl fmt::Debug for HnswIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HnswIndex")
+            .field("config", &self.config)
+            .field("dim", &self.dim())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

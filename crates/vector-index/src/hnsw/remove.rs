@@ -1,0 +1,85 @@
+//! How a vector is taken out: its neighbours are linked to each other, its children adopted anew.
+
+use super::HnswIndex;
+use super::insert::Build;
+use super::links::{Links, NONE};
+
+impl HnswIndex {
+    /// Unlinks `node` from all layers and frees its slot.
+    ///
+    /// Links to it that are not near it are not looked for: they are never followed while the slot
+    /// is free, and lead somewhere else, harmlessly, when it is used again.
+    pub(super) fn unlink(&mut self, node: u32) {
+        self.vectors.free(node);
+        let HnswIndex { config, vectors, links, entry, build } = self;
+        let Build { select, .. } = &mut **build;
+        for layer in (0..=links.level(node)).rev() {
+            let around: Vec<u32> =
+                links.neighbors(node, layer).filter(|&slot| !vectors.is_dead(slot)).collect();
+            let (parent, children): (u32, Vec<u32>) = match layer {
+                0 => (links.parent(node), links.children(node).collect()),
+                _ => (NONE, Vec::new()),
+            };
+            if layer == 0 {
+                links.set_parent(node, NONE);
+                children.iter().for_each(|&child| links.set_parent(child, NONE));
+            }
+            links.set(node, layer, std::iter::empty());
+            // Those that link to it are among its neighbours and theirs.
+            let mut near = around.clone();
+            near.extend(around.iter().flat_map(|&slot| links.neighbors(slot, layer)));
+            near.sort_unstable();
+            near.dedup();
+            for from in near {
+                if !vectors.is_dead(from) && links.drop(from, layer, node) {
+                    select.repair(vectors, links, config.alpha, from, layer, &around);
+                }
+            }
+            // The tree: the first orphan of a root becomes the root, the others get a parent that
+            // is not below them.
+            let mut root = parent;
+            for child in children {
+                if root == NONE {
+                    root = child;
+                    continue;
+                }
+                let parent = around
+                    .iter()
+                    .copied()
+                    .chain(links.neighbors(child, 0))
+                    .filter(|&slot| slot != child && !vectors.is_dead(slot))
+                    .find(|&slot| links.has_room(slot) && !links.is_below(slot, child))
+                    .unwrap_or_else(|| links.room_below(root));
+                links.set_parent(child, parent);
+                select.link_back(vectors, links, config.alpha, parent, child, 0);
+                select.link_back(vectors, links, config.alpha, child, parent, 0);
+            }
+        }
+        if *entry == Some(node) {
+            *entry =
+                vectors.live().max_by_key(|&slot| (links.level(slot), std::cmp::Reverse(slot)));
+        }
+    }
+}
+
+impl Links {
+    /// Removes a link; whether there was one.
+    fn drop(&mut self, node: u32, layer: usize, link: u32) -> bool {
+        let row = self.row_mut(node, layer);
+        let Some(at) = row.iter().position(|&slot| slot == link) else { return false };
+        row.copy_within(at + 1.., at);
+        row[row.len() - 1] = NONE;
+        true
+    }
+
+    /// Whether `node` is `ancestor` or a descendant of it in the spanning tree.
+    fn is_below(&self, mut node: u32, ancestor: u32) -> bool {
+        while node != NONE {
+            if node == ancestor {
+                return true;
+            }
+            node = self.parent(node);
+        }
+        false
+    }
+}

@@ -1,0 +1,35 @@
+//! Nearest-neighbour search in memory: an exact scan and an HNSW graph behind one interface.
+//!
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod error;
+mod file;
+mod flat;
+mod fvecs;
+mod hash;
+mod hnsw;
+mod index;
+mod map;
+mod metric;
+mod npy;
+mod persist;
+mod pool;
+mod scan;
+mod scratch;
+mod slab;
+mod store;
+mod vectors;
+
+pub use error::{Error, ErrorKind};
+pub use flat::FlatIndex;
+pub use fvecs::{Matrix, read_fvecs, read_ivecs};
+pub use hnsw::{HnswConfig, HnswIndex, Stats, Tuned};
+#[cfg(feature = "rayon")]
+pub use index::search_batch;
+pub use index::{Filter, Index, Method, Neighbor, SearchParams};
+pub use metric::Metric;
+pub use npy::read_npy;
+pub use persist::verify;
+pub use scratch::Scratch;
+pub use store::{Originals, Storage};

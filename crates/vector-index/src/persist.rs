@@ -1,0 +1,287 @@
+//! Indexes as files: what goes into which section, and what must hold before it is believed.
+
+use std::path::Path;
+
+use edgekit_quantize::{CodeBits, ScalarCodec};
+
+use crate::file::{Header, Parsed, Source, Tag, refuse, save};
+use crate::hnsw::{HnswIndex, Links};
+use crate::store::{Body, Store};
+use crate::vectors::{Vectors, check_dim};
+use crate::{Error, FlatIndex, HnswConfig, Metric, Originals, Storage};
+
+const FLAT: u8 = 1;
+const HNSW: u8 = 2;
+
+impl FlatIndex {
+    /// Writes the index to a file, atomically: `path` holds the old file or the whole new one,
+    /// whatever happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io) if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let header = Header { kind: FLAT, ..self.vectors.header() };
+        save(path.as_ref(), &header, &self.vectors.sections())
+    }
+
+    /// Reads an index from a file and checks all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format)
+    /// if it is not a flat index or is damaged.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        FlatIndex::parse(Source::Read(std::fs::read(path)?))
+    }
+
+    /// [`read`](Self::read) from the bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Format`](crate::ErrorKind::Format) likewise.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        FlatIndex::parse(Source::Read(bytes))
+    }
+
+    pub(crate) fn parse(source: Source) -> Result<Self, Error> {
+        let parsed = Parsed::new(source)?;
+        if parsed.header.kind != FLAT {
+            return refuse("the file holds no flat index".into());
+        }
+        let vectors = Vectors::parse(&parsed)?;
+        if vectors.len() != vectors.slots() {
+            return refuse("a flat index has no free slots, this file lists some".into());
+        }
+        if !vectors.is_mapped() {
+            vectors.check_ids()?;
+        }
+        Ok(FlatIndex { vectors })
+    }
+}
+
+impl HnswIndex {
+    /// Writes the index to a file, atomically: `path` holds the old file or the whole new one,
+    /// whatever happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io) if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let config = &self.config;
+        let header = Header {
+            kind: HNSW,
+            m: config.m as u32,
+            ef_construction: u32::try_from(config.ef_construction).unwrap_or(u32::MAX),
+            alpha: config.alpha,
+            seed: config.seed,
+            entry: self.entry.unwrap_or(u32::MAX),
+            ..self.vectors.header()
+        };
+        let mut sections = self.vectors.sections();
+        sections.extend(self.links.sections());
+        save(path.as_ref(), &header, &sections)
+    }
+
+    /// Reads an index from a file and checks all of it: checksums, ids, links, and that every
+    /// vector is reachable.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format)
+    /// if it is not an HNSW index or is damaged.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        HnswIndex::parse(Source::Read(std::fs::read(path)?))
+    }
+
+    /// [`read`](Self::read) from the bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Format`](crate::ErrorKind::Format) likewise.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {
+        HnswIndex::parse(Source::Read(bytes))
+    }
+
+    pub(crate) fn parse(source: Source) -> Result<Self, Error> {
+        let parsed = Parsed::new(source)?;
+        let header = parsed.header;
+        if header.kind != HNSW {
+            return refuse("the file holds no HNSW index".into());
+        }
+        let vectors = Vectors::parse(&parsed)?;
+        let config = HnswConfig {
+            metric: vectors.metric,
+            storage: vectors.storage,
+            m: header.m as usize,
+            ef_construction: header.ef_construction as usize,
+            alpha: header.alpha,
+            seed: header.seed,
+        };
+        if let Err(error) = config.validate() {
+            return refuse(error.to_string());
+        }
+        let links = Links::parse(&parsed, config.m, vectors.slots())?;
+        let entry = (header.entry != u32::MAX).then_some(header.entry);
+        let entry_is_right = match entry {
+            Some(entry) => (entry as usize) < vectors.slots() && !vectors.is_dead(entry),
+            None => vectors.len() == 0,
+        };
+        if !entry_is_right {
+            return refuse(format!("the search would start at {entry:?}, which is not there"));
+        }
+        if !vectors.is_mapped() {
+            vectors.check_ids()?;
+            links.check(&vectors)?;
+        }
+        Ok(HnswIndex::from_parts(config, vectors, links, entry))
+    }
+}
+
+/// Checks a file of either kind wholly: every checksum, and all that [`HnswIndex::read`] checks. For
+/// files that are to be mapped, whose opening checks only the header.
+///
+/// # Errors
+///
+/// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format) if
+/// it is damaged.
+pub fn verify(path: impl AsRef<Path>) -> Result<(), Error> {
+    let bytes = std::fs::read(path)?;
+    if bytes.get(12) == Some(&FLAT) {
+        FlatIndex::from_bytes(bytes).map(|_| ())
+    } else {
+        HnswIndex::from_bytes(bytes).map(|_| ())
+    }
+}
+
+impl Vectors {
+    fn header(&self) -> Header {
+        let (storage, originals) = match self.storage {
+            Storage::F32 => (0, Originals::None),
+            Storage::F16 => (1, Originals::None),
+            Storage::Bf16 => (2, Originals::None),
+            Storage::Int8(originals) => (3, originals),
+            Storage::Int4(originals) => (4, originals),
+        };
+        Header {
+            metric: match self.metric {
+                Metric::Cosine => 0,
+                Metric::InnerProduct => 1,
+                Metric::L2Squared => 2,
+            },
+            storage,
+            originals: match originals {
+                Originals::None => 0,
+                Originals::F16 => 1,
+                Originals::F32 => 2,
+            },
+            dim: self.dim as u32,
+            slots: self.slots() as u64,
+            max_norm: self.max_norm,
+            ..Header::default()
+        }
+    }
+
+    fn sections(&self) -> Vec<(Tag, &[u8])> {
+        let mut sections = vec![(Tag::Codes, self.codes.bytes())];
+        if let Body::Int8(codec, _, squares) | Body::Int4(codec, _, squares) = &self.codes.body {
+            sections.push((Tag::Squares, bytemuck::cast_slice(squares)));
+            sections.push((Tag::Middles, bytemuck::cast_slice(codec.middle())));
+            sections.push((Tag::Steps, bytemuck::cast_slice(codec.step())));
+        }
+        if let Some(originals) = &self.originals {
+            sections.push((Tag::Originals, originals.bytes()));
+        }
+        sections.push((Tag::Norms, bytemuck::cast_slice(&self.norms)));
+        sections.push((Tag::Ids, bytemuck::cast_slice(&self.ids)));
+        sections.push((Tag::Free, bytemuck::cast_slice(&self.free)));
+        sections
+    }
+
+    fn parse(parsed: &Parsed) -> Result<Self, Error> {
+        let header = parsed.header;
+        let (n, dim) = (parsed.slots()?, header.dim as usize);
+        if let Err(error) = check_dim(dim) {
+            return refuse(error.to_string());
+        }
+        let metric = match header.metric {
+            0 => Metric::Cosine,
+            1 => Metric::InnerProduct,
+            2 => Metric::L2Squared,
+            other => return refuse(format!("metric {other} is unknown")),
+        };
+        let originals = match header.originals {
+            0 => Originals::None,
+            1 => Originals::F16,
+            2 => Originals::F32,
+            other => return refuse(format!("originals {other} are unknown")),
+        };
+        let rows = |tag, elements: usize| parsed.exact::<f32>(tag, n.checked_mul(elements));
+        let halves = |elements: usize| n.checked_mul(elements);
+        let by_line = |size: usize, len: usize| len.next_multiple_of(64 / size);
+        let squares = || {
+            let len = if metric == Metric::L2Squared { n } else { 0 };
+            parsed.exact::<f32>(Tag::Squares, Some(len))
+        };
+        let row_len = |codec: &ScalarCodec| n.checked_mul(by_line(1, codec.code_len()));
+        let (storage, codes) = match header.storage {
+            0 => (Storage::F32, Body::F32(rows(Tag::Codes, by_line(4, dim))?)),
+            1 => (Storage::F16, Body::F16(parsed.exact(Tag::Codes, halves(by_line(2, dim)))?)),
+            2 => (Storage::Bf16, Body::Bf16(parsed.exact(Tag::Codes, halves(by_line(2, dim)))?)),
+            3 => {
+                let codec = parsed.codec(CodeBits::Eight)?;
+                let codes = parsed.exact(Tag::Codes, row_len(&codec))?;
+                (Storage::Int8(originals), Body::Int8(codec, codes, squares()?))
+            }
+            4 => {
+                let codec = parsed.codec(CodeBits::Four)?;
+                let codes = parsed.exact(Tag::Codes, row_len(&codec))?;
+                (Storage::Int4(originals), Body::Int4(codec, codes, squares()?))
+            }
+            other => return refuse(format!("storage {other} is unknown")),
+        };
+        let originals = match storage.originals() {
+            Originals::None => None,
+            Originals::F16 => {
+                Some(Body::F16(parsed.exact(Tag::Originals, halves(by_line(2, dim)))?))
+            }
+            Originals::F32 => Some(Body::F32(rows(Tag::Originals, by_line(4, dim))?)),
+        };
+        let norms = parsed.exact(Tag::Norms, Some(n))?;
+        let ids = parsed.exact(Tag::Ids, Some(n))?;
+        let mut vectors = Vectors::from_parts(metric, dim, storage, codes, originals, norms, ids);
+        if !header.max_norm.is_finite() {
+            return refuse(format!("the longest vector has length {}", header.max_norm));
+        }
+        vectors.max_norm = header.max_norm;
+        for &slot in parsed.array::<u32>(Tag::Free)?.iter() {
+            if slot as usize >= n || vectors.is_dead(slot) {
+                return refuse(format!("slot {slot} cannot be free, or is free twice"));
+            }
+            vectors.set_free(slot);
+        }
+        Ok(vectors)
+    }
+
+    /// Whether no two vectors have one id.
+    fn check_ids(&self) -> Result<(), Error> {
+        for slot in self.live() {
+            if self.slot(self.id(slot)) != Some(slot) {
+                return refuse(format!("id {} is there twice", self.id(slot)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    fn bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::F32(slab) => bytemuck::cast_slice(slab),
+            Body::F16(slab) => bytemuck::cast_slice(slab),
+            Body::Bf16(slab) => bytemuck::cast_slice(slab),
+            Body::Int8(_, slab, _) => bytemuck::cast_slice(slab),
+            Body::Int4(_, slab, _) => slab,
+        }
+    }
+}

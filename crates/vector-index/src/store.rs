@@ -1,0 +1,447 @@
+//! How rows are stored, from `f32` down to four bits, and how a query is scored against them.
+
+use aligned_vec::{AVec, ConstAlign};
+use edgekit_kernels_simd::{Kernels, Rows};
+use edgekit_quantize::{CodeBits, Origin, ScalarCodec};
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+
+use crate::slab::Slab;
+use crate::{Error, ErrorKind, Metric};
+
+/// What an index stores of each vector, and so what a search reads.
+///
+/// Fewer bits make an index smaller and a search faster, because less memory is read, and distances
+/// less exact. What the codes of [`Int8`](Storage::Int8) and [`Int4`](Storage::Int4) confuse can be
+/// put right by keeping the [`Originals`]: the walk uses the codes, the nearest few are scored again
+/// with the originals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Storage {
+    /// Four bytes a value: exact.
+    #[default]
+    F32,
+    /// Two bytes a value, 11 significant bits; values beyond ±65,504 are refused.
+    F16,
+    /// Two bytes a value, 8 significant bits and the range of `f32`.
+    Bf16,
+    /// One byte a value on a grid learned per dimension from a sample.
+    Int8(Originals),
+    /// Half a byte a value on such a grid: for re-ranking, not on its own.
+    Int4(Originals),
+}
+
+/// Whether the vectors themselves are kept beside their codes, to score the nearest few exactly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Originals {
+    /// Only codes: smallest. Results carry the codes' distances.
+    None,
+    /// In half precision, which orders results as `f32` does on all but near ties.
+    #[default]
+    F16,
+    /// As given.
+    F32,
+}
+
+impl Storage {
+    pub(crate) fn originals(self) -> Originals {
+        match self {
+            Storage::Int8(originals) | Storage::Int4(originals) => originals,
+            Storage::F32 | Storage::F16 | Storage::Bf16 => Originals::None,
+        }
+    }
+
+    /// How many of the nearest by code are scored again, at least, to find the `k` nearest.
+    pub(crate) fn shortlist(self, k: usize) -> usize {
+        match self {
+            Storage::Int8(_) => k + k.div_ceil(5),
+            Storage::Int4(_) => 2 * k,
+            Storage::F32 | Storage::F16 | Storage::Bf16 => k,
+        }
+    }
+}
+
+/// A query made ready for a store.
+pub(crate) struct Query {
+    /// As rows are: of unit length under cosine.
+    pub(crate) values: AVec<f32, ConstAlign<64>>,
+    folded: AVec<i8, ConstAlign<64>>,
+    /// `distance = bias + gain · integer product` for codes.
+    bias: f32,
+    gain: f32,
+    products: Vec<i32>,
+    /// Holds a decoded row.
+    pub(crate) buffer: Vec<f32>,
+}
+
+impl Query {
+    pub(crate) fn new() -> Self {
+        Query {
+            values: AVec::new(64),
+            folded: AVec::new(64),
+            bias: 0.0,
+            gain: 0.0,
+            products: Vec::new(),
+            buffer: Vec::new(),
+        }
+    }
+}
+
+/// Rows of one kind, by slot.
+pub(crate) struct Store {
+    kernels: &'static Kernels,
+    metric: Metric,
+    dim: usize,
+    /// Elements from one row to the next.
+    stride: usize,
+    pub(crate) body: Body,
+}
+
+pub(crate) enum Body {
+    F32(Slab<f32>),
+    F16(Slab<f16>),
+    Bf16(Slab<bf16>),
+    Int8(ScalarCodec, Slab<i8>, Squares),
+    Int4(ScalarCodec, Slab<u8>, Squares),
+}
+
+/// Squared length of each decoded row about the middles of its codec, which squared Euclidean
+/// distances add; empty under other metrics.
+pub(crate) type Squares = Slab<f32>;
+
+impl Store {
+    pub(crate) fn new(metric: Metric, dim: usize, body: Body) -> Self {
+        let (size, len) = match &body {
+            Body::F32(_) => (4, dim),
+            Body::F16(_) | Body::Bf16(_) => (2, dim),
+            Body::Int8(codec, ..) | Body::Int4(codec, ..) => (1, codec.code_len()),
+        };
+        let stride = len.next_multiple_of(64 / size);
+        Store { kernels: Kernels::get(), metric, dim, stride, body }
+    }
+
+    /// Whether a prepared row is within the range of what is stored.
+    pub(crate) fn check(&self, row: &[f32]) -> Result<(), Error> {
+        const MAX: f32 = f16::MAX.to_f32_const();
+        if let Body::F16(_) = self.body
+            && let Some(x) = row.iter().find(|x| x.abs() > MAX)
+        {
+            return Err(Error::new(
+                ErrorKind::NotFinite,
+                format!("{x} is beyond the range of f16 (±65,504); scale the data down"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Stores a checked row in `slot`, which is at most one behind the last.
+    pub(crate) fn set(&mut self, slot: usize, row: &[f32]) {
+        let (start, dim, stride) = (slot * self.stride, self.dim, self.stride);
+        match &mut self.body {
+            Body::F32(slab) => room(slab, start, stride)[..dim].copy_from_slice(row),
+            Body::F16(slab) => {
+                room(slab, start, stride)[..dim].convert_from_f32_slice(row);
+            }
+            Body::Bf16(slab) => room(slab, start, stride)[..dim].convert_from_f32_slice(row),
+            Body::Int8(codec, slab, squares) => {
+                let codes = &mut room(slab, start, stride)[..dim];
+                codec.encode(row, bytemuck::cast_slice_mut(codes));
+                let codes = bytemuck::cast_slice(codes);
+                set_square(self.metric, codec, codes, slot, squares);
+            }
+            Body::Int4(codec, slab, squares) => {
+                let codes = &mut room(slab, start, stride)[..codec.code_len()];
+                codec.encode(row, codes);
+                set_square(self.metric, codec, codes, slot, squares);
+            }
+        }
+    }
+
+    /// Forgets the rows from `slot` on.
+    pub(crate) fn truncate(&mut self, slot: usize) {
+        let len = slot * self.stride;
+        match &mut self.body {
+            Body::F32(slab) => slab.owned().truncate(len),
+            Body::F16(slab) => slab.owned().truncate(len),
+            Body::Bf16(slab) => slab.owned().truncate(len),
+            Body::Int8(_, slab, squares) => {
+                slab.owned().truncate(len);
+                squares.owned().truncate(slot);
+            }
+            Body::Int4(_, slab, squares) => {
+                slab.owned().truncate(len);
+                squares.owned().truncate(slot);
+            }
+        }
+    }
+
+    /// Moves the row of `from` to `to`.
+    pub(crate) fn copy(&mut self, from: usize, to: usize) {
+        let (source, target) = (from * self.stride..(from + 1) * self.stride, to * self.stride);
+        match &mut self.body {
+            Body::F32(slab) => slab.owned().copy_within(source, target),
+            Body::F16(slab) => slab.owned().copy_within(source, target),
+            Body::Bf16(slab) => slab.owned().copy_within(source, target),
+            Body::Int8(_, slab, squares) => {
+                slab.owned().copy_within(source, target);
+                if !squares.is_empty() {
+                    squares.owned().copy_within(from..=from, to);
+                }
+            }
+            Body::Int4(_, slab, squares) => {
+                slab.owned().copy_within(source, target);
+                if !squares.is_empty() {
+                    squares.owned().copy_within(from..=from, to);
+                }
+            }
+        }
+    }
+
+    /// The row in `slot` as `f32`, without its padding: borrowed where it is one, else decoded
+    /// into `buffer` (`dim` long).
+    pub(crate) fn row<'a>(&'a self, slot: u32, buffer: &'a mut [f32]) -> &'a [f32] {
+        let start = slot as usize * self.stride;
+        match &self.body {
+            Body::F32(slab) => return &slab[start..start + self.dim],
+            Body::F16(slab) => slab[start..start + self.dim].convert_to_f32_slice(buffer),
+            Body::Bf16(slab) => slab[start..start + self.dim].convert_to_f32_slice(buffer),
+            Body::Int8(codec, slab, _) => {
+                codec.decode(bytemuck::cast_slice(&slab[start..start + self.dim]), buffer);
+            }
+            Body::Int4(codec, slab, _) => {
+                codec.decode(&slab[start..start + codec.code_len()], buffer);
+            }
+        }
+        buffer
+    }
+
+    /// Makes `query`, whose values are set, ready for this store.
+    pub(crate) fn aim(&self, query: &mut Query) {
+        let (Body::Int8(codec, ..) | Body::Int4(codec, ..)) = &self.body else { return };
+        query.folded.resize(codec.folded_len(), 0);
+        let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };
+        let folded = codec.fold(&query.values, origin, &mut query.folded);
+        match self.metric {
+            Metric::L2Squared => {
+                // |q − x|² about the middles: |q|² − 2 q·x, and |x|² which is stored.
+                let own = query.values.iter().zip(codec.middle()).map(|(q, m)| (q - m) * (q - m));
+                query.bias = own.sum::<f32>() - 2.0 * folded.offset;
+                query.gain = -2.0 * folded.scale;
+            }
+            Metric::Cosine | Metric::InnerProduct => {
+                query.bias = self.offset() - folded.offset;
+                query.gain = -folded.scale;
+            }
+        }
+    }
+
+    /// Distances from a query that was aimed here to the rows in `slots`, into `out` (as long).
+    pub(crate) fn distances(&self, query: &mut Query, slots: &[u32], out: &mut [f32]) {
+        let kernels = self.kernels;
+        let l2 = self.metric == Metric::L2Squared;
+        match &self.body {
+            Body::F32(slab) => {
+                let rows = Rows::new(slab, self.dim, self.stride);
+                if l2 {
+                    kernels.l2_squared_gather(&query.values, rows, slots, out);
+                } else {
+                    kernels.dot_gather(&query.values, rows, slots, out);
+                }
+                self.finish(out);
+            }
+            Body::F16(slab) => {
+                let rows = Rows::new(slab, self.dim, self.stride);
+                if l2 {
+                    kernels.l2_squared_f32_f16_gather(&query.values, rows, slots, out);
+                } else {
+                    kernels.dot_f32_f16_gather(&query.values, rows, slots, out);
+                }
+                self.finish(out);
+            }
+            Body::Bf16(slab) => {
+                let rows = Rows::new(slab, self.dim, self.stride);
+                if l2 {
+                    kernels.l2_squared_f32_bf16_gather(&query.values, rows, slots, out);
+                } else {
+                    kernels.dot_f32_bf16_gather(&query.values, rows, slots, out);
+                }
+                self.finish(out);
+            }
+            Body::Int8(_, slab, squares) => {
+                query.products.resize(slots.len(), 0);
+                let rows = Rows::new(slab, self.dim, self.stride);
+                kernels.dot_i8_gather(&query.folded, rows, slots, &mut query.products);
+                query.scale(squares, slots.iter().map(|&slot| slot as usize), out);
+            }
+            Body::Int4(codec, slab, squares) => {
+                query.products.resize(slots.len(), 0);
+                let rows = Rows::new(slab, codec.code_len(), self.stride);
+                kernels.dot_i8_u4_gather(&query.folded, rows, slots, &mut query.products);
+                query.scale(squares, slots.iter().map(|&slot| slot as usize), out);
+            }
+        }
+    }
+
+    /// Distances to the rows from `start` on, as many as `out` is long.
+    pub(crate) fn distances_in_order(&self, query: &mut Query, start: usize, out: &mut [f32]) {
+        let kernels = self.kernels;
+        let l2 = self.metric == Metric::L2Squared;
+        let span = start * self.stride..(start + out.len()) * self.stride;
+        match &self.body {
+            Body::F32(slab) => {
+                let rows = Rows::new(&slab[span], self.dim, self.stride);
+                if l2 {
+                    kernels.l2_squared_many(&query.values, rows, out);
+                } else {
+                    kernels.dot_many(&query.values, rows, out);
+                }
+                self.finish(out);
+            }
+            Body::F16(slab) => {
+                let rows = Rows::new(&slab[span], self.dim, self.stride);
+                if l2 {
+                    kernels.l2_squared_f32_f16_many(&query.values, rows, out);
+                } else {
+                    kernels.dot_f32_f16_many(&query.values, rows, out);
+                }
+                self.finish(out);
+            }
+            Body::Bf16(slab) => {
+                let rows = Rows::new(&slab[span], self.dim, self.stride);
+                if l2 {
+                    kernels.l2_squared_f32_bf16_many(&query.values, rows, out);
+                } else {
+                    kernels.dot_f32_bf16_many(&query.values, rows, out);
+                }
+                self.finish(out);
+            }
+            Body::Int8(_, slab, squares) => {
+                query.products.resize(out.len(), 0);
+                let rows = Rows::new(&slab[span], self.dim, self.stride);
+                kernels.dot_i8_many(&query.folded, rows, &mut query.products);
+                query.scale(squares, start.., out);
+            }
+            Body::Int4(codec, slab, squares) => {
+                query.products.resize(out.len(), 0);
+                let rows = Rows::new(&slab[span], codec.code_len(), self.stride);
+                kernels.dot_i8_u4_many(&query.folded, rows, &mut query.products);
+                query.scale(squares, start.., out);
+            }
+        }
+    }
+
+    /// Distances between rows given as `f32`: from `row` to those in `others`, `stride` apart.
+    pub(crate) fn distances_between(
+        &self,
+        row: &[f32],
+        others: &[f32],
+        stride: usize,
+        out: &mut [f32],
+    ) {
+        let rows = Rows::new(others, self.dim, stride);
+        match self.metric {
+            Metric::L2Squared => self.kernels.l2_squared_many(row, rows, out),
+            Metric::Cosine | Metric::InnerProduct => self.kernels.dot_many(row, rows, out),
+        }
+        self.finish(out);
+    }
+
+    pub(crate) fn reserve(&mut self, additional: usize) {
+        let elements = additional * self.stride;
+        match &mut self.body {
+            Body::F32(slab) => slab.owned().reserve_exact(elements),
+            Body::F16(slab) => slab.owned().reserve_exact(elements),
+            Body::Bf16(slab) => slab.owned().reserve_exact(elements),
+            Body::Int8(_, slab, _) => slab.owned().reserve_exact(elements),
+            Body::Int4(_, slab, _) => slab.owned().reserve_exact(elements),
+        }
+    }
+
+    pub(crate) fn shrink_to_fit(&mut self) {
+        match &mut self.body {
+            Body::F32(slab) => slab.owned().shrink_to_fit(),
+            Body::F16(slab) => slab.owned().shrink_to_fit(),
+            Body::Bf16(slab) => slab.owned().shrink_to_fit(),
+            Body::Int8(_, slab, squares) => {
+                slab.owned().shrink_to_fit();
+                squares.owned().shrink_to_fit();
+            }
+            Body::Int4(_, slab, squares) => {
+                slab.owned().shrink_to_fit();
+                squares.owned().shrink_to_fit();
+            }
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        match &self.body {
+            Body::F32(slab) => slab.memory_bytes(),
+            Body::F16(slab) => slab.memory_bytes(),
+            Body::Bf16(slab) => slab.memory_bytes(),
+            Body::Int8(_, slab, squares) => slab.memory_bytes() + squares.memory_bytes(),
+            Body::Int4(_, slab, squares) => slab.memory_bytes() + squares.memory_bytes(),
+        }
+    }
+
+    /// Turns inner products into distances; squared distances are ready.
+    fn finish(&self, out: &mut [f32]) {
+        if self.metric != Metric::L2Squared {
+            let offset = self.offset();
+            out.iter_mut().for_each(|dot| *dot = offset - *dot);
+        }
+    }
+
+    fn offset(&self) -> f32 {
+        if self.metric == Metric::Cosine { 1.0 } else { 0.0 }
+    }
+}
+
+impl Query {
+    /// Turns integer products into distances.
+    fn scale(&self, squares: &[f32], slots: impl Iterator<Item = usize>, out: &mut [f32]) {
+        let Query { bias, gain, products, .. } = self;
+        let scaled = out.iter_mut().zip(products);
+        if squares.is_empty() {
+            scaled.for_each(|(out, &product)| *out = bias + gain * product as f32);
+        } else {
+            for ((out, &product), slot) in scaled.zip(slots) {
+                *out = bias + gain * product as f32 + squares[slot];
+            }
+        }
+    }
+}
+
+/// The `stride` elements from `start` on, which are at most one row behind the last.
+fn room<T: bytemuck::Pod>(slab: &mut Slab<T>, start: usize, stride: usize) -> &mut [T] {
+    let values = slab.owned();
+    if values.len() == start {
+        values.resize(start + stride, T::zeroed());
+    }
+    &mut values[start..start + stride]
+}
+
+fn set_square(
+    metric: Metric,
+    codec: &ScalarCodec,
+    codes: &[u8],
+    slot: usize,
+    squares: &mut Squares,
+) {
+    if metric != Metric::L2Squared {
+        return;
+    }
+    let square = codec.squared_length(codes);
+    let squares = squares.owned();
+    if squares.len() == slot {
+        squares.push(square);
+    } else {
+        squares[slot] = square;
+    }
+}
+
+/// The codec's bits as the kind of codes that a store of it holds.
+pub(crate) fn codes(codec: ScalarCodec) -> Body {
+    match codec.bits() {
+        CodeBits::Eight => Body::Int8(codec, Slab::new(), Slab::new()),
+        CodeBits::Four => Body::Int4(codec, Slab::new(), Slab::new()),
+    }
+}

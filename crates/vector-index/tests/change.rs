@@ -1,0 +1,251 @@
+//! Removing, replacing, filtering and radius searches, against a model that does them plainly.
+
+use std::collections::BTreeMap;
+
+use crate::data::{Shape, below, brute_force, fill, graph, recall_of, rng, vectors};
+use edgekit_vector_index::{
+    FlatIndex, HnswConfig, HnswIndex, Index, Method, Metric, Originals, Scratch, SearchParams,
+    Storage,
+};
+use proptest::prelude::*;
+
+const DIM: usize = 6;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u64, u64),
+    Remove(u64),
+    Upsert(u64, u64),
+    Search(u64),
+    Filtered(u64, u64),
+    Range(u64, f32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = 0_u64..40;
+    prop_oneof![
+        3 => (id.clone(), any::<u64>()).prop_map(|(id, seed)| Step::Insert(id, seed)),
+        2 => id.clone().prop_map(Step::Remove),
+        2 => (id, any::<u64>()).prop_map(|(id, seed)| Step::Upsert(id, seed)),
+        1 => any::<u64>().prop_map(Step::Search),
+        1 => (any::<u64>(), 1_u64..5).prop_map(|(seed, n)| Step::Filtered(seed, n)),
+        1 => (any::<u64>(), 0.0_f32..30.0).prop_map(|(seed, radius)| Step::Range(seed, radius)),
+    ]
+}
+
+fn vector(seed: u64) -> Vec<f32> {
+    let mut rng = rng(seed);
+    (0..DIM).map(|_| below(&mut rng, 7) as f32 - 3.0).collect()
+}
+
+/// What the index must hold after the same steps.
+type Model = BTreeMap<u64, Vec<f32>>;
+
+fn check(
+    index: &dyn Index,
+    model: &Model,
+    step: &Step,
+    scratch: &mut Scratch,
+) -> Result<(), TestCaseError> {
+    let params = graph(64);
+    let (seed, nth) = match *step {
+        Step::Search(seed) => (seed, 1),
+        Step::Filtered(seed, nth) => (seed, nth),
+        Step::Range(seed, radius) => {
+            let query = vector(seed);
+            let rows: Vec<_> = model.values().cloned().collect();
+            let truth = brute_force(Metric::L2Squared, &rows, &query, rows.len());
+            let truth = truth.iter().filter(|&&d| d <= f64::from(radius)).count();
+            let found = index.search_range(&query, radius, &params, scratch).unwrap();
+            prop_assert_eq!(found.len(), truth);
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    let query = vector(seed);
+    let passes = |id: u64| id.is_multiple_of(nth);
+    let rows: Vec<_> =
+        model.iter().filter(|(id, _)| passes(**id)).map(|(_, v)| v.clone()).collect();
+    let truth = brute_force(Metric::L2Squared, &rows, &query, 5);
+    let found = match step {
+        Step::Filtered(..) => index.search_filtered(&query, 5, &params, &passes, scratch),
+        _ => index.search(&query, 5, &params, scratch),
+    };
+    let found = found.unwrap();
+    let distances: Vec<_> = found.iter().map(|n| f64::from(n.distance)).collect();
+    prop_assert_eq!(distances, truth);
+    for neighbor in found {
+        prop_assert!(passes(neighbor.id));
+        let own = brute_force(Metric::L2Squared, &[model[&neighbor.id].clone()], &query, 1)[0];
+        prop_assert_eq!(own, f64::from(neighbor.distance), "a ghost at {}", neighbor.id);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn steps_leave_what_the_model_holds(
+        steps in prop::collection::vec(step(), 1..150),
+        m in 2_usize..6,
+        seed in any::<u64>(),
+        codes in any::<bool>(),
+    ) {
+        let sample: Vec<f32> = (0..50).flat_map(vector).collect();
+        let storage = if codes { Storage::Int8(Originals::F32) } else { Storage::F32 };
+        let metric = Metric::L2Squared;
+        let config = HnswConfig { metric, m, ef_construction: 20, seed, storage, ..HnswConfig::default() };
+        let mut indexes: [Box<dyn Index>; 2] = [
+            Box::new(FlatIndex::trained(DIM, metric, storage, &sample).unwrap()),
+            Box::new(HnswIndex::trained(DIM, config, &sample).unwrap()),
+        ];
+        let mut model = Model::new();
+        let mut scratch = Scratch::new();
+        for step in &steps {
+            for index in &mut indexes {
+                match *step {
+                    Step::Insert(id, seed) => {
+                        let result = index.insert(id, &vector(seed));
+                        prop_assert_eq!(result.is_err(), model.contains_key(&id));
+                    }
+                    Step::Remove(id) => prop_assert_eq!(index.remove(id).unwrap(), model.contains_key(&id)),
+                    Step::Upsert(id, seed) => index.upsert(id, &vector(seed)).unwrap(),
+                    _ => check(&**index, &model, step, &mut scratch)?,
+                }
+            }
+            match *step {
+                Step::Insert(id, seed) => {
+                    model.entry(id).or_insert_with(|| vector(seed));
+                }
+                Step::Remove(id) => {
+                    model.remove(&id);
+                }
+                Step::Upsert(id, seed) => {
+                    model.insert(id, vector(seed));
+                }
+                _ => {}
+            }
+            for index in &indexes {
+                prop_assert_eq!(index.len(), model.len());
+            }
+        }
+        // Everything that is there can be reached.
+        for index in &indexes {
+            let all = index.search(&[0.0; DIM], model.len() + 1, &graph(1), &mut scratch).unwrap();
+            let mut ids: Vec<_> = all.iter().map(|n| n.id).collect();
+            ids.sort_unstable();
+            prop_assert_eq!(&ids, &model.keys().copied().collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn recall_holds_after_half_of_the_vectors_were_replaced() {
+    for shape in [Shape::Gaussian, Shape::Clustered, Shape::Duplicated] {
+        let all = vectors(shape, 2_500, 24, 21);
+        let (first, rest) = all.split_at(1_600);
+        let (second, queries) = rest.split_at(800);
+        let metric = Metric::L2Squared;
+        let config = HnswConfig { metric, m: 8, ef_construction: 60, ..HnswConfig::default() };
+        let mut churned = HnswIndex::new(24, config).unwrap();
+        fill(&mut churned, first);
+        let bytes = churned.memory_bytes();
+        let mut rng = rng(22);
+        let mut live: Vec<u64> = (0..1_600).collect();
+        for (i, vector) in second.iter().enumerate() {
+            let gone = live.swap_remove(below(&mut rng, live.len()));
+            assert!(
+                churned.remove(gone).unwrap()
+                    && !churned.remove(gone).unwrap()
+                    && !churned.contains(gone)
+            );
+            churned.insert(10_000 + i as u64, vector).unwrap();
+            live.push(10_000 + i as u64);
+        }
+        // The table of ids may grow once; 800 vectors would need 140 kB.
+        let grown = churned.memory_bytes() - bytes;
+        assert!(grown < 20_000, "{grown} bytes more, although what was removed left room");
+
+        let mut exact = FlatIndex::new(24, metric).unwrap();
+        let mut fresh = HnswIndex::new(24, config).unwrap();
+        for &id in &live {
+            let vector = churned.vector(id).unwrap();
+            exact.insert(id, &vector).unwrap();
+            fresh.insert(id, &vector).unwrap();
+        }
+        let recall = recall_of(&churned, &exact, queries, 10, &graph(60));
+        let before = recall_of(&fresh, &exact, queries, 10, &graph(60));
+        assert!(recall >= before - 0.02, "{shape:?}: {recall} after churn, {before} built afresh");
+    }
+}
+
+#[test]
+fn an_index_can_be_emptied_and_filled_again() {
+    let data = vectors(Shape::Uniform, 200, 8, 23);
+    let config = HnswConfig { m: 4, metric: Metric::L2Squared, ..HnswConfig::default() };
+    let mut index = HnswIndex::new(8, config).unwrap();
+    let mut scratch = Scratch::new();
+    for _ in 0..3 {
+        fill(&mut index, &data);
+        for id in 0..200 {
+            assert!(index.remove(id).unwrap());
+        }
+        assert!(index.is_empty() && index.layers() == 0);
+        assert!(index.search(&data[0], 3, &graph(9), &mut scratch).unwrap().is_empty());
+    }
+    fill(&mut index, &data);
+    assert_eq!(index.search(&data[7], 1, &graph(30), &mut scratch).unwrap()[0].id, 7);
+}
+
+#[test]
+fn a_filter_returns_k_whenever_k_pass_and_finds_the_nearest() {
+    let all = vectors(Shape::Gaussian, 4_100, 16, 24);
+    let (data, queries) = all.split_at(4_000);
+    let metric = Metric::L2Squared;
+    let config = HnswConfig { metric, m: 12, ef_construction: 80, ..HnswConfig::default() };
+    let mut index = HnswIndex::new(16, config).unwrap();
+    fill(&mut index, data);
+    let mut scratch = Scratch::new();
+    for method in [Method::Graph, Method::Auto] {
+        for one_in in [1, 2, 10, 100, 1_000] {
+            let rows: Vec<_> = data.iter().step_by(one_in).cloned().collect();
+            let (mut found, mut wanted) = (0, 0);
+            for query in queries {
+                let params = SearchParams { ef: 80, method };
+                let passes = |id: u64| id.is_multiple_of(one_in as u64);
+                let truth = brute_force(metric, &rows, query, 10);
+                let results =
+                    index.search_filtered(query, 10, &params, &passes, &mut scratch).unwrap();
+                assert_eq!(results.len(), truth.len());
+                assert!(results.iter().all(|n| passes(n.id)));
+                let bound = truth.last().unwrap() * 1.00001;
+                found += results.iter().filter(|n| f64::from(n.distance) <= bound).count();
+                wanted += truth.len();
+            }
+            let recall = found as f64 / wanted as f64;
+            assert!(recall >= 0.95, "1 in {one_in}, {method:?}: {recall}");
+        }
+    }
+    let nothing = index.search_filtered(&data[0], 10, &graph(50), &|_| false, &mut scratch);
+    assert!(nothing.unwrap().is_empty());
+}
+
+#[test]
+fn a_radius_search_finds_nearly_all_within_it() {
+    let data = vectors(Shape::Clustered, 2_000, 16, 25);
+    let metric = Metric::L2Squared;
+    let config = HnswConfig { metric, m: 12, ef_construction: 80, ..HnswConfig::default() };
+    let mut index = HnswIndex::new(16, config).unwrap();
+    fill(&mut index, &data);
+    let mut scratch = Scratch::new();
+    let (mut found, mut wanted) = (0, 0);
+    for query in data.iter().step_by(20) {
+        let within = index.search_range(query, 30.0, &graph(20), &mut scratch).unwrap();
+        assert!(within.iter().all(|n| n.distance <= 30.0) && within[0].distance == 0.0);
+        found += within.len();
+        let truth = brute_force(metric, &data, query, data.len());
+        wanted += truth.iter().filter(|&&d| d <= 30.0).count();
+    }
+    assert!(wanted > 1_000 && found as f64 >= 0.98 * wanted as f64, "{found} of {wanted}");
+}

@@ -1,0 +1,287 @@
+//! Files: what is written comes back, mapped or read, and what is damaged is refused or harmless.
+#![allow(unsafe_code, reason = "maps files that nobody else writes to")]
+
+use std::path::{Path, PathBuf};
+
+use crate::data::{Shape, below, fill, graph, rng, vectors};
+use edgekit_vector_index::{
+    ErrorKind, FlatIndex, HnswConfig, HnswIndex, Index, Metric, Neighbor, Originals, Scratch,
+    Storage, verify,
+};
+use tempfile::TempDir;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+const DIM: usize = 20;
+
+const KINDS: [Storage; 7] = [
+    Storage::F32,
+    Storage::F16,
+    Storage::Bf16,
+    Storage::Int8(Originals::None),
+    Storage::Int8(Originals::F16),
+    Storage::Int4(Originals::F16),
+    Storage::Int4(Originals::F32),
+];
+
+fn hnsw(metric: Metric, storage: Storage, n: usize) -> HnswIndex {
+    let data = vectors(Shape::Gaussian, n, DIM, 31);
+    let config = HnswConfig { metric, storage, m: 5, ef_construction: 30, ..HnswConfig::default() };
+    let sample = vectors(Shape::Gaussian, 50, DIM, 31).concat();
+    let mut index = HnswIndex::trained(DIM, config, &sample).unwrap();
+    fill(&mut index, &data);
+    for id in (0..n as u64).step_by(9) {
+        index.remove(id).unwrap();
+    }
+    index
+}
+
+fn answers(index: &dyn Index) -> Vec<Vec<Neighbor>> {
+    let mut scratch = Scratch::new();
+    vectors(Shape::Gaussian, 30, DIM, 32)
+        .iter()
+        .map(|query| index.search(query, 5, &graph(20), &mut scratch).unwrap().to_vec())
+        .collect()
+}
+
+/// SAFETY (of all uses): the files lie in a fresh temporary directory and are not written to while
+/// they are mapped.
+fn map(path: &Path) -> Result<HnswIndex, ErrorKind> {
+    // SAFETY: see above.
+    unsafe { HnswIndex::map(path) }.map_err(|error| error.kind())
+}
+
+fn place() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("index.ekv");
+    (directory, path)
+}
+
+#[test]
+fn what_is_saved_comes_back_read_or_mapped() {
+    for metric in [Metric::Cosine, Metric::L2Squared] {
+        for storage in KINDS {
+            let (directory, path) = place();
+            let index = hnsw(metric, storage, 150);
+            index.validate().unwrap();
+            index.save(&path).unwrap();
+            verify(&path).unwrap();
+            let mut read = HnswIndex::read(&path).unwrap();
+            let mapped = map(&path).unwrap();
+            assert_eq!(index.config(), read.config());
+            for other in [&read, &mapped] {
+                assert_eq!(answers(&index), answers(other), "{storage:?}");
+                assert_eq!(index.len(), other.len());
+                assert_eq!(index.vector(100), other.vector(100));
+                assert!(!other.contains(9));
+            }
+            // The one that was read goes on as if it had never been written.
+            let mut original = index;
+            for (id, vector) in vectors(Shape::Uniform, 40, DIM, 33).iter().enumerate() {
+                original.insert(1_000 + id as u64, vector).unwrap();
+                read.insert(1_000 + id as u64, vector).unwrap();
+            }
+            assert_eq!(answers(&original), answers(&read));
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left");
+        }
+    }
+}
+
+#[test]
+fn flat_indexes_and_empty_ones_come_back_too() {
+    let (_directory, path) = place();
+    let data = vectors(Shape::Gaussian, 70, DIM, 34);
+    for storage in KINDS {
+        let mut flat = FlatIndex::trained(DIM, Metric::Cosine, storage, &data.concat()).unwrap();
+        for rows in [&[][..], &data] {
+            fill(&mut flat, rows);
+            flat.remove(3).unwrap();
+            flat.save(&path).unwrap();
+            verify(&path).unwrap();
+            let read = FlatIndex::read(&path).unwrap();
+            // SAFETY: see `map`.
+            let mapped = unsafe { FlatIndex::map(&path) }.unwrap();
+            assert_eq!(answers(&flat), answers(&read));
+            assert_eq!(answers(&flat), answers(&mapped));
+        }
+        assert_eq!(HnswIndex::read(&path).unwrap_err().kind(), ErrorKind::Format);
+    }
+    hnsw(Metric::Cosine, Storage::F32, 0).save(&path).unwrap();
+    assert!(HnswIndex::read(&path).unwrap().is_empty() && map(&path).unwrap().is_empty());
+    assert_eq!(FlatIndex::read(&path).unwrap_err().kind(), ErrorKind::Format);
+}
+
+#[test]
+fn a_mapped_index_is_read_only_and_outlives_a_replacement() {
+    let (_directory, path) = place();
+    hnsw(Metric::Cosine, Storage::F32, 60).save(&path).unwrap();
+    let mut mapped = map(&path).unwrap();
+    let before = answers(&mapped);
+    let kind = |result: Result<(), edgekit_vector_index::Error>| result.unwrap_err().kind();
+    assert_eq!(kind(mapped.insert(999, &[1.0; DIM])), ErrorKind::ReadOnly);
+    assert_eq!(kind(mapped.upsert(1, &[1.0; DIM])), ErrorKind::ReadOnly);
+    assert_eq!(kind(mapped.remove(1).map(|_| ())), ErrorKind::ReadOnly);
+    mapped.reserve(100);
+    mapped.shrink_to_fit();
+    hnsw(Metric::L2Squared, Storage::F16, 90).save(&path).unwrap();
+    assert_eq!(answers(&mapped), before);
+    assert!(mapped.memory_bytes() < 60 * 40, "{} bytes on the heap", mapped.memory_bytes());
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused() {
+    let (_directory, path) = place();
+    hnsw(Metric::L2Squared, Storage::Int8(Originals::F16), 40).save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for len in (0..whole.len()).step_by(7).chain(whole.len() - 9..whole.len()) {
+        let error = HnswIndex::from_bytes(whole[..len].to_vec()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{len}: {error}");
+        std::fs::write(&path, &whole[..len]).unwrap();
+        assert!(map(&path).is_err(), "{len}");
+    }
+    let longer = [&whole[..], &[0]].concat();
+    assert_eq!(HnswIndex::from_bytes(longer).unwrap_err().kind(), ErrorKind::Format);
+    assert_eq!(HnswIndex::read(path.with_extension("no")).unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
+fn every_flipped_bit_is_noticed_or_harmless() {
+    let (_directory, path) = place();
+    hnsw(Metric::L2Squared, Storage::Int4(Originals::None), 40).save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let mut rng = rng(35);
+    // All of the header and the table, and some of the rest.
+    let places = (0..128 + 10 * 32).chain((0..300).map(|_| below(&mut rng, whole.len())));
+    for at in places.collect::<Vec<_>>() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        std::fs::write(&path, &bytes).unwrap();
+        if let Ok(index) = map(&path) {
+            answers(&index);
+        }
+        if let Ok(index) = HnswIndex::from_bytes(bytes) {
+            // Only the padding between sections is under no checksum.
+            assert_eq!(answers(&index), answers(&HnswIndex::from_bytes(whole.clone()).unwrap()));
+        }
+    }
+}
+
+/// A file whose checksums are right, whatever else is not.
+struct Forged(Vec<u8>);
+
+impl Forged {
+    fn new(storage: Storage) -> Self {
+        let (_directory, path) = place();
+        hnsw(Metric::L2Squared, storage, 40).save(&path).unwrap();
+        Forged(std::fs::read(&path).unwrap())
+    }
+
+    fn line(&self, tag: u32) -> usize {
+        let lines = u32::from_le_bytes(self.0[20..24].try_into().unwrap()) as usize;
+        let tag = tag.to_le_bytes();
+        (0..lines).map(|i| 128 + 32 * i).find(|&at| self.0[at..at + 4] == tag).unwrap()
+    }
+
+    fn number(&self, at: usize) -> usize {
+        u64::from_le_bytes(self.0[at..at + 8].try_into().unwrap()) as usize
+    }
+
+    /// Writes into a section.
+    fn section(mut self, tag: u32, at: usize, value: &[u8]) -> Self {
+        let line = self.line(tag);
+        let (start, len) = (self.number(line + 8), self.number(line + 16));
+        self.0[start + at..start + at + value.len()].copy_from_slice(value);
+        let sum = xxh3_64(&self.0[start..start + len]);
+        self.0[line + 24..line + 32].copy_from_slice(&sum.to_le_bytes());
+        self
+    }
+
+    /// Writes into the header or the table.
+    fn header(mut self, at: usize, value: &[u8]) -> Self {
+        self.0[at..at + value.len()].copy_from_slice(value);
+        self
+    }
+
+    fn sealed(mut self) -> Vec<u8> {
+        let lines = u32::from_le_bytes(self.0[20..24].try_into().unwrap()) as usize;
+        let mut hash = Xxh3::new();
+        hash.update(&self.0[..120]);
+        hash.update(&self.0[128..(128 + 32 * lines).min(self.0.len())]);
+        let sum = hash.digest();
+        self.0[120..128].copy_from_slice(&sum.to_le_bytes());
+        self.0
+    }
+}
+
+const STEPS: u32 = 4;
+const IDS: u32 = 7;
+const BASE: u32 = 9;
+const UPPER_START: u32 = 11;
+const LEVELS: u32 = 12;
+const PARENTS: u32 = 13;
+
+#[test]
+fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_mapped() {
+    let forged = || Forged::new(Storage::Int8(Originals::F16));
+    let table = |tag, at| forged().line(tag) + at;
+    let cases = [
+        ("huge count", forged().header(24, &u64::MAX.to_le_bytes())),
+        ("large count", forged().header(24, &(1_u64 << 31).to_le_bytes())),
+        ("another count", forged().header(24, &39_u64.to_le_bytes())),
+        ("no dimensions", forged().header(16, &0_u32.to_le_bytes())),
+        ("huge dimension", forged().header(16, &u32::MAX.to_le_bytes())),
+        ("unknown metric", forged().header(13, &[9])),
+        ("unknown storage", forged().header(14, &[9])),
+        ("other storage", forged().header(14, &[0])),
+        ("unknown originals", forged().header(15, &[9])),
+        ("unknown version", forged().header(8, &2_u32.to_le_bytes())),
+        ("not an index", forged().header(0, b"ELF")),
+        ("a flat index", forged().header(12, &[1])),
+        ("m of 0", forged().header(32, &0_u32.to_le_bytes())),
+        ("huge m", forged().header(32, &u32::MAX.to_le_bytes())),
+        ("NaN alpha", forged().header(40, &f32::NAN.to_le_bytes())),
+        ("entry beyond the end", forged().header(44, &40_u32.to_le_bytes())),
+        ("entry removed", forged().header(44, &0_u32.to_le_bytes())),
+        ("no entry", forged().header(44, &u32::MAX.to_le_bytes())),
+        ("endless norm", forged().header(56, &f32::INFINITY.to_le_bytes())),
+        ("section beyond the end", forged().header(table(IDS, 8), &(1_u64 << 40).to_le_bytes())),
+        ("section that wraps", forged().header(table(IDS, 16), &u64::MAX.to_le_bytes())),
+        ("section off its line", forged().header(table(IDS, 8), &136_u64.to_le_bytes())),
+        ("section missing", forged().header(table(IDS, 0), &99_u32.to_le_bytes())),
+        ("negative step", forged().section(STEPS, 0, &(-1.0_f32).to_le_bytes())),
+        ("NaN step", forged().section(STEPS, 0, &f32::NAN.to_le_bytes())),
+        ("two equal ids", forged().section(IDS, 8, &2_u64.to_le_bytes())),
+        ("link beyond the end", forged().section(BASE, 40, &40_u32.to_le_bytes())),
+        ("link far beyond", forged().section(BASE, 40, &(u32::MAX - 1).to_le_bytes())),
+        ("link to itself", forged().section(BASE, 40, &1_u32.to_le_bytes())),
+        ("no links", forged().section(BASE, 40, &[0xff; 4])),
+        ("levels without rows", forged().section(LEVELS, 1, &[200])),
+        ("layer without rows", forged().section(LEVELS, 1, &[16])),
+        ("rows beyond the end", forged().section(UPPER_START, 0, &[0xff; 160])),
+        ("own parent", forged().section(PARENTS, 4, &1_u32.to_le_bytes())),
+        ("parent beyond the end", forged().section(PARENTS, 8, &77_u32.to_le_bytes())),
+        ("second root", forged().section(PARENTS, 8, &[0xff; 4])),
+        ("cycle of parents", forged().section(PARENTS, 0, &[2, 0, 0, 0].repeat(40))),
+    ];
+    let (_directory, path) = place();
+    for (what, forged) in cases {
+        let bytes = forged.sealed();
+        std::fs::write(&path, &bytes).unwrap();
+        if let Ok(index) = map(&path) {
+            answers(&index);
+            index.vector(5);
+            index.contains(7);
+            let mut scratch = Scratch::new();
+            index
+                .search_filtered(&[0.1; DIM], 5, &graph(9), &|id| id % 2 == 0, &mut scratch)
+                .unwrap();
+            index.search_range(&[0.1; DIM], 9.0, &graph(9), &mut scratch).unwrap();
+        }
+        // Rows at the wrong place matter only to nodes that have some.
+        if what != "rows beyond the end" || bytes.is_empty() {
+            match HnswIndex::from_bytes(bytes) {
+                Ok(_) => panic!("{what} was read"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Format, "{what}: {error}"),
+            }
+        }
+    }
+}

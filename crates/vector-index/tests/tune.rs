@@ -1,0 +1,70 @@
+//! Statistics, recall and the choice of parameters.
+
+use std::time::Duration;
+
+use crate::data::{Shape, fill, graph, vectors};
+use edgekit_vector_index::{
+    ErrorKind, HnswConfig, HnswIndex, Index, Method, Metric, Originals, SearchParams, Storage,
+};
+
+fn index(storage: Storage) -> (HnswIndex, Vec<f32>) {
+    let mut data = vectors(Shape::LowRank, 1_300, 24, 41);
+    let queries = data.split_off(1_200).concat();
+    let metric = Metric::L2Squared;
+    let config = HnswConfig { metric, storage, m: 8, ef_construction: 60, ..HnswConfig::default() };
+    let mut index = HnswIndex::trained(24, config, &data.concat()).unwrap();
+    fill(&mut index, &data);
+    (index, queries)
+}
+
+#[test]
+fn stats_add_up() {
+    let (mut index, _) = index(Storage::F32);
+    for id in 0..100 {
+        index.remove(id).unwrap();
+    }
+    let stats = index.stats();
+    assert_eq!((stats.vectors, stats.reachable, stats.free_slots), (1_100, 1_100, 100));
+    assert_eq!(stats.layers[0], 1_100);
+    assert!(stats.layers.is_sorted_by(|a, b| a > b) && stats.layers.len() == index.layers());
+    assert_eq!(stats.degrees.iter().sum::<usize>(), 1_100);
+    assert!(stats.mean_degree() > 4.0 && stats.mean_degree() <= 16.0, "{}", stats.mean_degree());
+    assert_eq!(stats.vector_bytes + stats.link_bytes, index.memory_bytes());
+}
+
+#[test]
+fn recall_grows_with_ef_to_one() {
+    let (index, queries) = index(Storage::Int4(Originals::F32));
+    let recall = |params: &SearchParams| index.recall(&queries, 10, params).unwrap();
+    let [few, some, all] = [10, 40, 1_200].map(|ef| recall(&graph(ef)));
+    assert!(few <= some && some <= all, "{few} {some} {all}");
+    assert!(some > 0.9, "{some}");
+    assert_eq!(index.recall(&[], 10, &graph(9)).unwrap_err().kind(), ErrorKind::Dimension);
+    assert_eq!(
+        index.recall(&queries[1..], 10, &graph(9)).unwrap_err().kind(),
+        ErrorKind::Dimension
+    );
+    assert_eq!(index.recall(&queries, 0, &graph(9)).unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[test]
+fn autotune_takes_what_is_cheapest_and_enough() {
+    let (index, queries) = index(Storage::F32);
+    // A clock that makes every search, of whatever kind, take equally long: graph and scan tie.
+    let mut ticks = 0;
+    let tie = index.autotune(&queries, 10, 0.97, || {
+        ticks += 1;
+        Duration::from_micros(100 * ticks)
+    });
+    let tie = tie.unwrap();
+    assert_eq!(tie.params.method, Method::Graph);
+    assert!(tie.recall >= 0.97 && tie.latency == Duration::from_micros(1), "{tie:?}");
+    assert!(index.recall(&queries, 10, &graph(tie.params.ef / 2)).unwrap() < tie.recall);
+    // A clock by which the scan, which is measured first, is the fastest.
+    let mut ticks = 0;
+    let slow = index.autotune(&queries, 10, 0.97, || {
+        ticks += 1;
+        Duration::from_micros(100 * ticks * ticks)
+    });
+    assert_eq!(slow.unwrap().params.method, Method::Scan);
+}

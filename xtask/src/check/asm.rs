@@ -1,0 +1,196 @@
+//! `check asm`: every kernel of the release build is what it promises, read from its instructions.
+//!
+//! A helper that the compiler did not inline falls out of the feature context and is silently slow;
+//! it shows as a call, or as a jump to another function. The rules for each table of kernels are
+//! data, in the file named below.
+
+use std::path::Path;
+
+use toml::Table;
+
+use crate::Result;
+use crate::bench;
+use crate::process::{need, output, tool};
+use crate::workspace::root;
+
+const RULES: &str = "crates/kernels-simd/tests/assembly.toml";
+/// What a kernel's symbol starts with; the table's and its own name follow.
+const PREFIX: &str = "edgekit_kernels_simd::table::";
+
+/// Reads the release build of the benches, which holds every table of this machine.
+pub(crate) fn run() -> Result {
+    need("objdump", "apt-get install binutils")?;
+    let ours: &[&str] = match std::env::consts::ARCH {
+        "x86_64" => &["scalar", "sse42", "avx"],
+        "aarch64" => &["scalar", "neon"],
+        other => return Err(format!("there are no rules for {other}")),
+    };
+    read("objdump", &bench::build(false)?, ours)
+}
+
+/// Disassembles `program` and checks the tables whose names start with one of `ours`.
+pub(super) fn read(objdump: &str, program: &Path, ours: &[&str]) -> Result {
+    let rules = std::fs::read_to_string(root().join(RULES)).map_err(|e| format!("{RULES}: {e}"))?;
+    let rules: Table = rules.parse().map_err(|e| format!("{RULES}: {e}"))?;
+    let flags = ["-d", "-C", "--no-show-raw-insn", "--no-addresses"];
+    let text = output(tool(objdump, flags).arg(program))?;
+    let kernels = kernels(&text);
+    let defects = check(&rules, &kernels, ours);
+    defects.iter().for_each(|defect| eprintln!("{defect}"));
+    match defects.len() {
+        0 => {
+            println!("asm: {} kernels, no call to a helper, the promised registers", kernels.len());
+            Ok(())
+        }
+        n => Err(format!("{n} kernels are not what they promise")),
+    }
+}
+
+/// One function of one table.
+struct Kernel<'a> {
+    table: &'a str,
+    name: &'a str,
+    /// Mnemonic and operands.
+    body: Vec<(&'a str, &'a str)>,
+}
+
+fn kernels(disassembly: &str) -> Vec<Kernel<'_>> {
+    let mut kernels: Vec<Kernel<'_>> = Vec::new();
+    let mut inside = false;
+    for line in disassembly.lines() {
+        if let Some(symbol) = symbol(line) {
+            let parts = symbol.strip_prefix(PREFIX).and_then(|rest| rest.split_once("::"));
+            // A table's own kernels; closures within them and the methods of `Kernels` are not.
+            inside = parts.is_some_and(|(table, name)| is_plain(table) && is_plain(name));
+            if let (true, Some((table, name))) = (inside, parts) {
+                kernels.push(Kernel { table, name, body: Vec::new() });
+            }
+        } else if let (true, Some(kernel)) = (inside, kernels.last_mut()) {
+            let line = line.trim();
+            let (mnemonic, operands) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            if !mnemonic.is_empty() {
+                kernel.body.push((mnemonic, operands.trim()));
+            }
+        }
+    }
+    kernels
+}
+
+fn symbol(line: &str) -> Option<&str> {
+    line.strip_suffix(">:")?.split_once('<').map(|(_, name)| name)
+}
+
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn check(rules: &Table, kernels: &[Kernel<'_>], ours: &[&str]) -> Vec<String> {
+    let mut defects = Vec::new();
+    let Some(tables) = rules.get("table").and_then(|t| t.as_table()) else {
+        return vec![format!("{RULES} has no [table.…]")];
+    };
+    let of = |table: &str| kernels.iter().filter(|k| k.table == table).count();
+    let most = tables.keys().map(|table| of(table)).max().unwrap_or(0);
+    for (table, rule) in
+        tables.iter().filter(|(table, _)| ours.iter().any(|o| table.starts_with(o)))
+    {
+        // A set that adds an instruction to another's has only the kernels that gain from it.
+        let partial = tables.keys().any(|base| base != table && table.starts_with(base.as_str()));
+        let found = of(table);
+        if found == 0 || !partial && found != most {
+            defects.push(format!("{table}: {found} kernels in the program, {most} in others"));
+        }
+        for kernel in kernels.iter().filter(|kernel| kernel.table == table) {
+            let what = breaks(rule, kernel);
+            defects.extend(what.map(|what| format!("{table}::{}: {what}", kernel.name)));
+        }
+    }
+    let unknown = |k: &&Kernel<'_>| !tables.contains_key(k.table);
+    for kernel in kernels.iter().filter(unknown) {
+        defects.push(format!("{}::{}: {RULES} has no such table", kernel.table, kernel.name));
+    }
+    defects
+}
+
+/// The rule that a kernel breaks, if it breaks one.
+fn breaks(rule: &toml::Value, kernel: &Kernel<'_>) -> Option<String> {
+    let forbidden = rule.get("forbidden").and_then(|f| f.as_array()).into_iter().flatten();
+    let forbidden: Vec<&str> = forbidden.filter_map(|name| name.as_str()).collect();
+    for (mnemonic, operands) in &kernel.body {
+        if forbidden.contains(mnemonic) {
+            return Some(format!("`{mnemonic} {operands}`: a helper that is not inlined"));
+        }
+        // Only tables that may not call may not leave by a jump either.
+        let leaves = matches!(*mnemonic, "jmp" | "b") && left(operands, kernel);
+        if leaves && !forbidden.is_empty() {
+            return Some(format!("`{mnemonic} {operands}`: leaves by a jump"));
+        }
+    }
+    let exempt = rule.get("exempt").and_then(|e| e.as_table());
+    let register = rule.get("register").and_then(|r| r.as_str())?;
+    if exempt.is_some_and(|exempt| exempt.contains_key(kernel.name)) {
+        return None;
+    }
+    let uses = kernel.body.iter().any(|(_, operands)| uses(operands, register));
+    (!uses).then(|| format!("uses no {register} register"))
+}
+
+fn left(operands: &str, kernel: &Kernel<'_>) -> bool {
+    let Some((_, target)) = operands.split_once('<') else { return false };
+    let target = target.trim_end_matches('>').split("+0x").next().unwrap_or_default();
+    target != format!("{PREFIX}{}::{}", kernel.table, kernel.name)
+}
+
+/// Whether an operand is such a register: `%ymm3`, `v3.4s`.
+fn uses(operands: &str, register: &str) -> bool {
+    operands.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        word.strip_prefix(register)
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = "
+        [table.scalar]
+        forbidden = []
+        [table.avx2]
+        register = \"ymm\"
+        forbidden = [\"call\"]
+    ";
+
+    fn said(avx2_body: &str) -> String {
+        let text = format!(
+            "<{PREFIX}scalar::dot>:\n\tcall <memcpy>\n\n<{PREFIX}avx2::dot>:\n{avx2_body}\n\n\
+             <{PREFIX}Kernels::get>:\n\tcall <x>\n"
+        );
+        check(&RULE.parse().unwrap(), &kernels(&text), &["scalar", "avx"]).join("\n")
+    }
+
+    #[test]
+    fn a_good_kernel_passes() {
+        let jump = format!("\tjmp    <{PREFIX}avx2::dot+0x20>");
+        assert_eq!(said(&format!("\tvmovups (%rdi),%ymm0\n{jump}\n\tret")), "");
+    }
+
+    #[test]
+    fn calls_jumps_and_narrow_registers_are_caught() {
+        assert!(said("\tcall   <helper>\n\tvaddps %ymm0,%ymm1,%ymm2").contains("not inlined"));
+        assert!(said("\tvaddps %ymm0,%ymm1,%ymm2\n\tjmp    <helper>").contains("by a jump"));
+        assert!(said("\tvaddps %xmm0,%xmm1,%xmm2").contains("no ymm"));
+        let text = format!("<{PREFIX}scalar::dot>:\n\tret\n");
+        let rules = RULE.parse().unwrap();
+        assert!(check(&rules, &kernels(&text), &["avx"])[0].contains("avx2: 0 kernels"));
+        let text = format!("<{PREFIX}avx9::dot>:\n\tret\n");
+        assert!(check(&rules, &kernels(&text), &[])[0].contains("no such table"));
+    }
+
+    #[test]
+    fn a_kernel_may_be_excused() {
+        let rules = format!("{RULE}\nexempt = {{ dot = \"why\" }}");
+        let text = format!("<{PREFIX}avx2::dot>:\n\tret\n");
+        assert!(check(&rules.parse().unwrap(), &kernels(&text), &["avx"]).is_empty());
+    }
+}
