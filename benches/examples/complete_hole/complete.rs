@@ -8,7 +8,7 @@ use edgekit_constraint_extract::{Extractor, Language, SourceFile};
 use edgekit_constraint_ir::{Body, ConstraintSet, Hole, Origin};
 
 /// The file that comes with the example.
-pub(crate) const SETTINGS: &str = include_str!("settings.rs");
+pub(crate) const SETTINGS: &str = include_str!("settings.rs.txt");
 
 /// A source file with one hole.
 pub(crate) struct HoledFile {
