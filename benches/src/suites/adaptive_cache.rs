@@ -141,6 +141,9 @@ fn per_operation(threads: usize, trace: &[u64], cache: &dyn Cache) -> f64 {
 
 /// Hit ratios of all four, and each mix's check against LRU.
 fn hit_ratios(suite: &mut Suite) {
+    if !suite.wants("adaptive-cache/hit-ratio") {
+        return;
+    }
     let mut worst = f64::INFINITY;
     for (mix, trace) in mixes() {
         if !suite.wants(&format!("adaptive-cache/hit-ratio/{mix}")) {

@@ -8,18 +8,33 @@ use std::path::PathBuf;
 
 use edgekit::kernels_simd::Kernels;
 
+#[path = "edge_node/constraints.rs"]
+mod constraints;
+#[path = "edge_node/images.rs"]
+mod images;
 #[path = "edge_node/kernels.rs"]
 mod kernels;
 #[path = "edge_node/map.rs"]
 mod map;
+#[path = "edge_node/plot.rs"]
+mod plot;
+#[path = "edge_node/record.rs"]
+mod record;
 #[path = "edge_node/report.rs"]
 mod report;
+#[path = "edge_node/routing.rs"]
+mod routing;
 #[path = "edge_node/sample.rs"]
 mod sample;
 #[path = "edge_node/search.rs"]
 mod search;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")),
+        PathBuf::from,
+    );
+    let folder = folder.join("edgekit-demo");
     let sample = sample::load()?;
     let mut report = report::Report::default();
 
@@ -36,12 +51,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     kernels::run(&mut report);
     search::run(&sample, &mut report)?;
+    images::run(&mut report)?;
+    let decisions = routing::run(&sample, &mut report)?;
+    constraints::run(&mut report)?;
+    record::run(&decisions[..decisions.len().min(1000)], &folder, &mut report)?;
 
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")),
-        PathBuf::from,
-    );
-    let page = report.write(&folder.join("edgekit-demo"))?;
+    let page = report.write(&folder)?;
     println!("\nreport: {}", page.canonicalize()?.display());
     Ok(())
 }

@@ -1,50 +1,15 @@
 //! Steady state allocates nothing, counted by the allocator.
-#![allow(unsafe_code, reason = "a counting allocator is a `GlobalAlloc`, which is an unsafe trait")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use edgekit_mempool::{
     BufferPool, ByteArena, Interner, MatrixPool, MatrixPoolConfig, MemoryMonitor, MemoryUsage,
     PoolConfig, SizeClassConfig, SizeClassPool,
 };
 
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    /// Bytes that this thread has allocated less those it has freed.
-    static BYTES: Cell<i64> = const { Cell::new(0) };
-}
-
-// SAFETY: hands on to the system's allocator and counts on the side.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|n| n.set(n.get() + 1));
-        BYTES.with(|n| n.set(n.get() + layout.size() as i64));
-        // SAFETY: our caller's promise is the one asked for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.with(|n| n.set(n.get() - layout.size() as i64));
-        // SAFETY: our caller's promise is the one asked for.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 fn allocations(mut work: impl FnMut()) -> u64 {
     for _ in 0..3 {
         work(); // grows what has to grow once
     }
-    let before = ALLOCATIONS.with(Cell::get);
-    for _ in 0..100 {
-        work();
-    }
-    ALLOCATIONS.with(Cell::get) - before
+    allocation_counter::measure(|| (0..100).for_each(|_| work())).count_total
 }
 
 #[test]
@@ -96,11 +61,10 @@ fn arena_interner_and_monitor() {
 fn interning_saves_three_fifths_of_the_memory() {
     const EVENTS: usize = 100_000;
     let bytes = |build: &dyn Fn() -> Box<dyn std::any::Any>| {
-        let before = BYTES.with(Cell::get);
-        let kept = build();
-        let after = BYTES.with(Cell::get);
+        let mut kept = None;
+        let counted = allocation_counter::measure(|| kept = Some(build()));
         drop(kept);
-        after - before
+        counted.bytes_current
     };
     let name = |i: usize| format!("node-{}", i * 7919 % 1000);
     let strings = bytes(&|| Box::new((0..EVENTS).map(|i| (name(i), i as f32)).collect::<Vec<_>>()));

@@ -106,7 +106,7 @@ fn similar(
     let mut fetch = 16;
     loop {
         let found =
-            index.search(centre, fetch, &SearchParams { ef }, scratch).map_err(from_index)?;
+            index.search(centre, fetch, &SearchParams { ef, ..SearchParams::default() }, scratch).map_err(from_index)?;
         let inside = found.partition_point(|n| 1.0 - n.distance >= threshold);
         if inside < found.len() || found.len() < fetch {
             return Ok(found[..inside].iter().map(|n| n.id as usize).collect());

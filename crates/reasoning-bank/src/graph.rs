@@ -113,7 +113,7 @@ impl Graph {
         ef: usize,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
-        let params = SearchParams { ef };
+        let params = SearchParams { ef, ..SearchParams::default() };
         self.index.search(query, count, &params, scratch).map_err(from_index)
     }
 

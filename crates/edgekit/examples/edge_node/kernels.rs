@@ -40,7 +40,7 @@ pub(crate) fn run(report: &mut Report) {
     );
     print!("  {:<20}{:>12}", "", "loop");
     for table in &tables {
-        print!("{:>10}", table.isa());
+        print!("{:>12}", table.isa().to_string());
         let _ = write!(html, "<th class=\"n\">{}</th>", escape(&table.isa().to_string()));
     }
     println!();
@@ -60,7 +60,7 @@ pub(crate) fn run(report: &mut Report) {
             for table in &tables {
                 let fast = best_of(|| (pair.fast)(table, black_box(&a), black_box(&b)));
                 let gain = plain / fast;
-                print!("{:>10}", format!("{gain:.1}×"));
+                print!("{:>12}", format!("{gain:.1}×"));
                 let _ = write!(html, "<td class=\"n\">{gain:.1}×</td>");
             }
             println!();
