@@ -5,6 +5,7 @@ pub mod bank;
 pub mod batcher;
 pub mod constraint_cache;
 pub mod constraint_compile;
+pub mod constraint_extract;
 pub mod gate;
 pub mod index;
 pub mod kernels;
@@ -33,4 +34,5 @@ pub const SUITES: &[Entry] = &[
     ("bank", bank::declare),
     ("constraint-cache", constraint_cache::declare),
     ("constraint-compile", constraint_compile::declare),
+    ("constraint-extract", constraint_extract::declare),
 ];

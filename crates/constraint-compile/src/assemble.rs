@@ -7,10 +7,9 @@ use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Rule, Type, Weight
 
 use crate::compiled::TokenRules;
 use crate::index::{Index, Slot};
+use crate::render::fragment::{Alternative, Fragment, RuleId, RuleKey, RuleMap, RuleSet};
 use crate::render::pattern::{self, any_of, lark_regex, lark_text};
-use crate::render::rules::{
-    Alternative, Around, Fragment, Renderer, RuleId, RuleKey, RuleMap, RuleSet,
-};
+use crate::render::rules::{Around, Renderer};
 use crate::{
     CompiledConstraint, Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, refine,
     schema,

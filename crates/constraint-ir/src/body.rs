@@ -330,7 +330,7 @@ canonical_struct!(Range { target, lower, upper });
 pub struct Hole {
     /// The function around it; empty at the top of a file.
     pub function: String,
-    /// How the source marks it: `todo!()`, `...`, `pass`, `// TODO`.
+    /// How the source marks it: a macro, `...`, `pass`, a comment.
     pub marker: String,
     /// The type of what belongs there.
     pub expects: Type,

@@ -1,5 +1,6 @@
 //! Constraints to grammar text: patterns, spellings, rules.
 
+pub(crate) mod fragment;
 pub(crate) mod pattern;
 pub(crate) mod rules;
 pub(crate) mod spelling;

@@ -1,0 +1,64 @@
+//! Completions of a hole parse, keep the signature, and type-check.
+
+#[path = "../examples/complete_hole/complete.rs"]
+mod complete;
+
+use std::fmt::Write;
+use std::process::Command;
+
+use complete::{HoledFile, SETTINGS};
+use edgekit_constraint_extract::{Extractor, Language, SourceFile};
+use edgekit_constraint_ir::Body;
+
+#[test]
+fn a_thousand_completions_parse_and_respect_the_signature() {
+    let holed = HoledFile::read("settings.rs", SETTINGS).expect("a hole");
+    let completions = holed.complete(1_000).expect("completions");
+    assert_eq!(completions.len(), 1_000);
+    let extractor = Extractor::default();
+    let signature = |text: &str| {
+        let source = SourceFile { file: "settings.rs", language: Language::Rust, text };
+        let found = extractor.extract(&source).expect("it parses");
+        assert!(found.diagnostics.is_empty(), "{:?} in {text}", found.diagnostics);
+        let of = |c: &edgekit_constraint_ir::Constraint| match &c.body {
+            Body::Function(f) => f.name == holed.function(),
+            _ => false,
+        };
+        found.constraints.iter().find(|c| of(c)).map(|c| c.id()).expect("the function")
+    };
+    let before = signature(SETTINGS);
+    let mut different = std::collections::BTreeSet::new();
+    for completion in &completions {
+        assert_eq!(signature(&holed.filled(completion)), before, "{completion}");
+        different.insert(completion);
+    }
+    // Half of them say `Err(…)`, of which there are few.
+    assert!(different.len() > 400, "only {} differ", different.len());
+    assert_eq!(holed.stats().compilations, 1);
+    type_check(&holed, &completions);
+}
+
+/// One file in which every completion is the body of a function of the same signature: rustc has
+/// the last word.
+fn type_check(holed: &HoledFile, completions: &[String]) {
+    let mut text = SETTINGS.replace("todo!()", "unreachable!()");
+    let filled = holed.filled("COMPLETION");
+    let start = filled.find(&format!("pub fn {}", holed.function())).expect("the function");
+    let end = start + filled[start..].find("\n}\n").expect("its end") + 3;
+    for (i, completion) in completions.iter().enumerate() {
+        let function = filled[start..end].replace("COMPLETION", completion);
+        write!(text, "pub mod completion_{i} {{\nuse super::*;\n{function}}}\n").expect("memory");
+    }
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = folder.join("completions.rs");
+    std::fs::write(&file, text).expect("a file");
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let out = Command::new(rustc)
+        .args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--out-dir"])
+        .arg(folder)
+        .arg(&file)
+        .output()
+        .expect("rustc runs");
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{}", errors.chars().take(4_000).collect::<String>());
+}
