@@ -97,7 +97,7 @@ fn mixed(n: usize) -> Vec<Constraint> {
     let one = |i: usize| {
         let subject = format!("s{}", i % (n / 10).max(1));
         let from = (i * 7_919 % 97) as i64;
-        let body = if i % 4 == 0 {
+        let body = if i.is_multiple_of(4) {
             let fields = vec![Field {
                 name: format!("f{}", i % 8),
                 ty: Type::Bool,

@@ -11,6 +11,8 @@ const PERMISSIVE: &[&str] = &[
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    // For data: Mozilla's list of root certificates, behind coherence-log's feature `s3`.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",
