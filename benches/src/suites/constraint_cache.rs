@@ -313,6 +313,22 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         percentile(times, 0.99)
     });
     let w = Rc::clone(&walks);
+    let engine = cache.tokenizer().clone();
+    suite.measure("constraint-cache/mask/p99/validate-engine", unit, move || {
+        let mut times = Vec::new();
+        for walk in w.iter() {
+            let Ok(matchers) = engine.engine().schema(&walk.schema, &Options::default()) else {
+                continue;
+            };
+            let mut matcher: Matcher = matchers.parts[0].deep_clone();
+            for token in &walk.tokens {
+                times.push(nanos(|| drop(black_box(matcher.validate_tokens(&[*token])))));
+                drop(matcher.consume_token(*token));
+            }
+        }
+        percentile(times, 0.99)
+    });
+    let w = Rc::clone(&walks);
     suite.measure("constraint-cache/mask/p50/session-start", unit, move || {
         percentile(w.iter().map(|w| nanos(|| drop(black_box(w.template.session())))).collect(), 0.5)
     });
