@@ -104,3 +104,21 @@ fn the_graph_recalls_the_exact_product_order() {
     let faded = recall(&mut scratch);
     assert!(faded >= 0.95, "recall {faded} after decay");
 }
+
+#[test]
+fn a_warm_look_up_allocates_nothing() {
+    for scan_limit in [1000, 50] {
+        let config = BankConfig { dim: 16, scan_limit, ..BankConfig::default() };
+        let bank = Bank::new(config).unwrap();
+        let vectors = clustered(300, 16, 10, 7);
+        bank.store_batch(vectors.iter().map(|v| pattern(v, 0.5)).collect()).unwrap();
+        let mut scratch = LookupScratch::default();
+        let mut round = || {
+            for query in &vectors {
+                bank.lookup(query, 10, at(1), &mut scratch).unwrap();
+            }
+        };
+        round();
+        assert_eq!(allocation_counter::measure(round).count_total, 0, "scan_limit {scan_limit}");
+    }
+}
