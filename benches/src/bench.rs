@@ -96,11 +96,14 @@ fn make(dir: &Path) -> Result<(), String> {
     std::fs::create_dir_all(dir).map_err(|e| format!("cannot make {}: {e}", dir.display()))
 }
 
-/// A filter may name a target; then it stands for what the target speaks of.
+/// A filter may name a target; then it stands for what the target speaks of, if targets of its level
+/// were asked for.
 fn wanted(options: &Options, targets: &[Target]) -> Wanted {
     let mut only = options.only.clone();
     for filter in &options.only {
-        let named = targets.iter().filter(|target| target.id.contains(filter.as_str()));
+        let named = targets.iter().filter(|target| {
+            target.id.contains(filter.as_str()) && level_asked(target.level, options)
+        });
         only.extend(named.flat_map(|target| target.ids()).map(str::to_owned));
     }
     Wanted { full: options.full, only }
@@ -303,5 +306,12 @@ mod tests {
         let wanted = wanted(&options, &[target]);
         assert!(wanted.suite().wants("a/b") && wanted.suite().wants("a"));
         assert!(!wanted.suite().wants("a/d"));
+    }
+
+    #[test]
+    fn a_filter_brings_no_cases_of_a_level_that_was_not_asked_for() {
+        let target = target("room/promise", ["a/full/b", "a/c"], "full", "");
+        let options = Options { only: vec!["room".to_owned()], ..Options::default() };
+        assert_eq!(wanted(&options, &[target]).only, ["room"]);
     }
 }
