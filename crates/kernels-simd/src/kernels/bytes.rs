@@ -78,17 +78,35 @@ pub(crate) fn pair<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::El
 /// One pass; the integers are exact, so only the last three operations round.
 #[inline(always)]
 pub(crate) fn cosine<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::Elem]) -> f32 {
-    let zero = s.zero();
+    let zero = [s.zero(); 2];
     let (mut xy, mut xx, mut yy, mut bias_x, mut bias_y) = (zero, zero, zero, zero, zero);
     let mut cursor = Cursor::<S, T::Load, T::Load, 1, 1>::new(s, [a], [b]);
-    while let Some([([x], [y])]) = cursor.take::<1>() {
-        (xy, xx, yy) = (T::step(s, xy, x, y), T::step(s, xx, x, x), T::step(s, yy, y, y));
-        (bias_x, bias_y) = (T::bias(s, bias_x, x), T::bias(s, bias_y, y));
+    while let Some(steps) = cursor.take::<2>() {
+        for i in 0..2 {
+            let ([x], [y]) = steps[i];
+            xy[i] = T::step(s, xy[i], x, y);
+            xx[i] = T::step(s, xx[i], x, x);
+            yy[i] = T::step(s, yy[i], y, y);
+            bias_x[i] = T::bias(s, bias_x[i], x);
+            bias_y[i] = T::bias(s, bias_y[i], y);
+        }
+    }
+    if let Some([([x], [y])]) = cursor.take::<1>() {
+        xy[0] = T::step(s, xy[0], x, y);
+        xx[0] = T::step(s, xx[0], x, x);
+        yy[0] = T::step(s, yy[0], y, y);
+        bias_x[0] = T::bias(s, bias_x[0], x);
+        bias_y[0] = T::bias(s, bias_y[0], y);
     }
     if let Some((([x], [y]), _)) = cursor.tail() {
-        (xy, xx, yy) = (T::step(s, xy, x, y), T::step(s, xx, x, x), T::step(s, yy, y, y));
-        (bias_x, bias_y) = (T::bias(s, bias_x, x), T::bias(s, bias_y, y));
+        xy[1] = T::step(s, xy[1], x, y);
+        xx[1] = T::step(s, xx[1], x, x);
+        yy[1] = T::step(s, yy[1], y, y);
+        bias_x[1] = T::bias(s, bias_x[1], x);
+        bias_y[1] = T::bias(s, bias_y[1], y);
     }
+    let (xy, xx, yy) = (s.add_i32(xy[0], xy[1]), s.add_i32(xx[0], xx[1]), s.add_i32(yy[0], yy[1]));
+    let (bias_x, bias_y) = (s.add_i32(bias_x[0], bias_x[1]), s.add_i32(bias_y[0], bias_y[1]));
     let (bias_x, bias_y) = (s.sum_i32(bias_x), s.sum_i32(bias_y));
     let dot = s.sum_i32(xy).wrapping_sub(bias_y) as f32;
     let norm_a = sqrt(s.sum_i32(xx).wrapping_sub(bias_x) as f32);
