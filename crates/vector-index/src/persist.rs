@@ -130,11 +130,12 @@ impl HnswIndex {
         if !entry_is_right {
             return refuse(format!("the search would start at {entry:?}, which is not there"));
         }
-        if !vectors.is_mapped() {
-            vectors.check_contents()?;
-            links.check(&vectors)?;
+        let index = HnswIndex::from_parts(config, vectors, links, entry);
+        if !index.vectors.is_mapped() {
+            index.vectors.check_contents()?;
+            index.validate()?;
         }
-        Ok(HnswIndex::from_parts(config, vectors, links, entry))
+        Ok(index)
     }
 }
 
