@@ -108,7 +108,7 @@ fn build(config: HnswConfig, data: &Dataset) -> HnswIndex {
 /// Draws a contender's curve and times it where it first reaches a recall.
 fn compete(suite: &mut Suite, data: &Rc<Dataset>, name: &str, mut contender: Box<dyn Contender>) {
     let prefix = format!("index/{}/{name}", data.dim);
-    let curve = curve(data, &mut *contender, 0.995);
+    let curve = curve(data, &mut *contender, 0.99);
     suite.series(Series {
         plot: format!("recall and speed, {} × {}", data.len(), data.dim),
         x_label: "recall@10".into(),

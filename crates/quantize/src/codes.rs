@@ -280,7 +280,8 @@ impl ScalarCodec {
         padding.fill(0);
         let mut total = 0_i32;
         for (d, out) in values.iter_mut().enumerate() {
-            let rounded = round(weight(d) * inverse);
+            // Grids from anywhere may overflow; what is not a number rounds to 0.
+            let rounded = round((weight(d) * inverse).clamp(-127.0, 127.0));
             total += rounded;
             *out = rounded as i8;
         }

@@ -54,7 +54,7 @@ impl FlatIndex {
             return refuse("a flat index has no free slots, this file lists some".into());
         }
         if !vectors.is_mapped() {
-            vectors.check_ids()?;
+            vectors.check_contents()?;
         }
         Ok(FlatIndex { vectors })
     }
@@ -130,11 +130,12 @@ impl HnswIndex {
         if !entry_is_right {
             return refuse(format!("the search would start at {entry:?}, which is not there"));
         }
-        if !vectors.is_mapped() {
-            vectors.check_ids()?;
-            links.check(&vectors)?;
+        let index = HnswIndex::from_parts(config, vectors, links, entry);
+        if !index.vectors.is_mapped() {
+            index.vectors.check_contents()?;
+            index.validate()?;
         }
-        Ok(HnswIndex::from_parts(config, vectors, links, entry))
+        Ok(index)
     }
 }
 
@@ -263,9 +264,26 @@ impl Vectors {
         Ok(vectors)
     }
 
-    /// Whether no two vectors have one id.
-    fn check_ids(&self) -> Result<(), Error> {
+    /// Whether no two vectors have one id, and all could have been inserted.
+    fn check_contents(&self) -> Result<(), Error> {
+        if let Body::Int8(_, _, squares) | Body::Int4(_, _, squares) = &self.codes.body
+            && !squares.iter().all(|square| square.is_finite())
+        {
+            return refuse("a squared length is not finite".into());
+        }
+        if self.metric == Metric::InnerProduct && !self.build_offset().is_finite() {
+            return refuse(format!("the longest vector has length {}", self.max_norm));
+        }
+        let mut buffer = vec![0.0; self.dim];
         for slot in self.live() {
+            for store in [Some(&self.codes), self.originals.as_ref()].into_iter().flatten() {
+                let row = store.row(slot, &mut buffer);
+                let square: f32 = row.iter().map(|x| x * x).sum();
+                // NaN is in no range.
+                if !(0.0..=f32::MAX / 4.0).contains(&square) {
+                    return refuse(format!("vector {slot} is not finite or too long"));
+                }
+            }
             if self.slot(self.id(slot)) != Some(slot) {
                 return refuse(format!("id {} is there twice", self.id(slot)));
             }

@@ -24,6 +24,22 @@ impl HnswIndex {
     ///
     /// [`Format`](crate::ErrorKind::Format) with the first thing found wrong.
     pub fn validate(&self) -> Result<(), Error> {
+        let mut rows = 0;
+        for node in 0..self.links.len() as u32 {
+            let level = self.links.level(node);
+            if level != self.draw_level(node) || self.links.upper_start[node as usize] != rows {
+                return refuse(format!(
+                    "node {node} is said to be in {level} layers, or its links to lie elsewhere"
+                ));
+            }
+            if self.vectors.is_dead(node) && self.links.parent(node) != NONE {
+                return refuse(format!("node {node} is removed and has a parent"));
+            }
+            rows += level as u32;
+        }
+        if self.links.upper.len() != rows as usize * self.config.m {
+            return refuse(format!("upper layers have {} links", self.links.upper.len()));
+        }
         self.links.check(&self.vectors)
     }
 }
