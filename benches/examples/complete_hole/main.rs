@@ -9,8 +9,13 @@ mod complete;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let n = std::env::args().nth(1).map_or(Ok(5), |n| n.parse())?;
     let holed = complete::HoledFile::read("settings.rs", complete::SETTINGS)?;
-    for completion in holed.complete(n)? {
-        println!("{completion}");
+    println!("completions of the hole in `{}`:", holed.function());
+    let completions = holed.complete(n)?;
+    for completion in &completions {
+        println!("    {completion}");
+    }
+    if let Some(last) = completions.last() {
+        println!("\nthe file with the last of them:\n{}", holed.filled(last));
     }
     println!("{:?}", holed.stats());
     Ok(())
