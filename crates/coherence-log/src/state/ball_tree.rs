@@ -9,6 +9,18 @@ const LEAF: usize = 32;
 /// lie side by side.
 pub(super) struct BallTree {
     nodes: Vec<Node>,
+    /// What each node's points lie in. In many dimensions most of a ball's misses are seen by the
+    /// box, in all coordinates at once, where the planes that a path has crossed show only a few.
+    boxes: Vec<Bounds>,
+    /// Nodes that a search has still to look at.
+    left: Vec<usize>,
+}
+
+/// The smallest box, sides along the axes, that holds some points.
+#[derive(Clone, Copy)]
+struct Bounds {
+    low: [f32; MAPPED],
+    high: [f32; MAPPED],
 }
 
 enum Node {
@@ -27,13 +39,16 @@ enum Node {
 
 impl BallTree {
     pub(super) fn new() -> Self {
-        BallTree { nodes: vec![Node::Leaf { points: Vec::new(), numbers: Vec::new() }] }
+        let root = Node::Leaf { points: Vec::new(), numbers: Vec::new() };
+        BallTree { nodes: vec![root], boxes: vec![Bounds::NONE], left: Vec::new() }
     }
 
     pub(super) fn insert(&mut self, point: [f32; MAPPED], number: u32) {
         let mut node = 0;
+        self.boxes[node].add(&point);
         while let Node::Inner { axis, at, below } = &self.nodes[node] {
             node = below + usize::from(point[*axis] >= *at);
+            self.boxes[node].add(&point);
         }
         if let Node::Leaf { points, numbers } = &mut self.nodes[node] {
             points.push(point);
@@ -47,10 +62,14 @@ impl BallTree {
 
     /// Calls `found` with the number of each point whose squared distance to `centre` is at most
     /// `radius_2`.
-    pub(super) fn within(&self, centre: &[f32; MAPPED], radius_2: f32, mut found: impl FnMut(u32)) {
-        // Each entry is a node, and how far off its region is along each axis.
-        let mut left = vec![(0, [0f32; MAPPED])];
-        while let Some((node, offsets)) = left.pop() {
+    pub(super) fn within(
+        &mut self,
+        centre: &[f32; MAPPED],
+        radius_2: f32,
+        mut found: impl FnMut(u32),
+    ) {
+        self.left.push(0);
+        while let Some(node) = self.left.pop() {
             match &self.nodes[node] {
                 Node::Leaf { points, numbers } => {
                     for (point, number) in points.iter().zip(numbers) {
@@ -59,15 +78,15 @@ impl BallTree {
                         }
                     }
                 }
-                Node::Inner { axis, at, below } => {
-                    let beyond = centre[*axis] - at;
-                    let near = below + usize::from(beyond >= 0.0);
-                    let mut further = offsets;
-                    further[*axis] = beyond;
-                    if further.iter().map(|x| x * x).sum::<f32>() <= radius_2 {
-                        left.push((2 * below + 1 - near, further));
+                Node::Inner { below, .. } => {
+                    for child in [*below, below + 1] {
+                        // Every rounding step is monotonic, and the sums are those of a point's
+                        // distance: what is computed for a box never exceeds what is computed for
+                        // a point in it.
+                        if is_within(&self.boxes[child].nearest(centre), centre, radius_2) {
+                            self.left.push(child);
+                        }
                     }
-                    left.push((near, offsets));
                 }
             }
         }
@@ -77,13 +96,7 @@ impl BallTree {
     fn split(&mut self, node: usize) {
         let below = self.nodes.len();
         let Node::Leaf { points, numbers } = &mut self.nodes[node] else { return };
-        let (mut low, mut high) = (points[0], points[0]);
-        for point in points.iter() {
-            for (axis, x) in point.iter().enumerate() {
-                low[axis] = low[axis].min(*x);
-                high[axis] = high[axis].max(*x);
-            }
-        }
+        let Bounds { low, high } = self.boxes[node];
         let width = |axis: &usize| high[*axis] - low[*axis];
         let widest = (0..MAPPED).max_by(|a, b| width(a).total_cmp(&width(b)));
         let axis = widest.unwrap_or_default();
@@ -94,13 +107,38 @@ impl BallTree {
             return;
         }
         let mut halves = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+        let mut boxes = [Bounds::NONE; 2];
         for (point, number) in points.drain(..).zip(numbers.drain(..)) {
-            let half = &mut halves[usize::from(point[axis] >= at)];
-            half.0.push(point);
-            half.1.push(number);
+            let side = usize::from(point[axis] >= at);
+            halves[side].0.push(point);
+            halves[side].1.push(number);
+            boxes[side].add(&point);
         }
         self.nodes[node] = Node::Inner { axis, at, below };
         self.nodes.extend(halves.map(|(points, numbers)| Node::Leaf { points, numbers }));
+        self.boxes.extend(boxes);
+    }
+}
+
+impl Bounds {
+    /// Without a point.
+    const NONE: Bounds = Bounds { low: [f32::INFINITY; MAPPED], high: [f32::NEG_INFINITY; MAPPED] };
+
+    fn add(&mut self, point: &[f32; MAPPED]) {
+        for ((low, high), x) in self.low.iter_mut().zip(&mut self.high).zip(point) {
+            *low = if *x < *low { *x } else { *low };
+            *high = if *x > *high { *x } else { *high };
+        }
+    }
+
+    /// The place in the box that is nearest to `point`.
+    #[inline]
+    fn nearest(&self, point: &[f32; MAPPED]) -> [f32; MAPPED] {
+        std::array::from_fn(|axis| {
+            let x = point[axis];
+            let x = if x < self.low[axis] { self.low[axis] } else { x };
+            if x > self.high[axis] { self.high[axis] } else { x }
+        })
     }
 }
 

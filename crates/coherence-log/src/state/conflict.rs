@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
+
 use super::near::{Near, cosine};
 use super::rules::{ContextRules, Rules};
 use crate::event::{Assert, Event, Id, PublicKey};
@@ -73,7 +75,8 @@ pub struct Detector {
     rules: Rules,
     verifier: Box<dyn Verifier>,
     claims: Vec<Option<Slot>>,
-    numbers: HashMap<Id, u32>,
+    /// Ids are hashes already: nobody chooses them cheaply, so a quick hasher will do.
+    numbers: HashMap<Id, u32, FxBuildHasher>,
     contexts: HashMap<[u8; 32], ContextClaims>,
     /// The claims proposed for the one that comes in, to drop duplicates.
     proposed: Vec<u32>,
@@ -86,10 +89,17 @@ struct Slot {
 
 #[derive(Default)]
 struct ContextClaims {
-    /// Claims about a subject, by value: those that agree need not be compared.
-    subjects: HashMap<Arc<str>, Vec<SameValue>>,
+    subjects: HashMap<Arc<str>, Subject>,
     /// One for each dimension, of which there is usually one.
     near: Vec<(usize, Near)>,
+}
+
+/// The claims about a subject.
+enum Subject {
+    /// The number of the only one. Most subjects have one, which then needs no memory of its own.
+    One(u32),
+    /// By value: those that agree need not be compared.
+    Many(Vec<SameValue>),
 }
 
 /// A value and the numbers of the claims that give it.
@@ -118,7 +128,7 @@ impl Detector {
             rules,
             verifier,
             claims: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
             contexts: HashMap::new(),
             proposed: Vec::new(),
         }
@@ -136,18 +146,25 @@ impl Detector {
         let context = self.contexts.entry(claim.context).or_default();
         let proposed = &mut self.proposed;
         proposed.clear();
-        let values = context.subjects.entry(claim.subject.clone()).or_default();
-        let mut own = None;
-        for (at, (value, numbers)) in values.iter().enumerate() {
-            if *value == claim.value {
-                own = Some(at);
-            } else {
-                proposed.extend_from_slice(numbers);
+        match context.subjects.entry(claim.subject.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(Subject::One(number));
             }
-        }
-        match own {
-            Some(at) => values[at].1.push(number),
-            None => values.push((claim.value.clone(), vec![number])),
+            Entry::Occupied(known) => {
+                let values = known.into_mut().by_value(&self.claims);
+                let mut own = None;
+                for (at, (value, numbers)) in values.iter().enumerate() {
+                    if *value == claim.value {
+                        own = Some(at);
+                    } else {
+                        proposed.extend_from_slice(numbers);
+                    }
+                }
+                match own {
+                    Some(at) => values[at].1.push(number),
+                    None => values.push((claim.value.clone(), vec![number])),
+                }
+            }
         }
         let same_subject = proposed.len();
         let row = claim.embedding.as_ref().filter(|vector| !vector.is_empty()).map(|vector| {
@@ -185,11 +202,20 @@ impl Detector {
         let Some(number) = self.numbers.remove(id) else { return };
         let Some(slot) = self.claims[number as usize].take() else { return };
         let Some(context) = self.contexts.get_mut(&slot.claim.context) else { return };
-        if let Some(values) = context.subjects.get_mut(&slot.claim.subject) {
-            for (_, numbers) in values.iter_mut() {
-                numbers.retain(|other| *other != number);
+        if let Entry::Occupied(mut subject) = context.subjects.entry(slot.claim.subject.clone()) {
+            let is_empty = match subject.get_mut() {
+                Subject::One(_) => true,
+                Subject::Many(values) => {
+                    for (_, numbers) in values.iter_mut() {
+                        numbers.retain(|other| *other != number);
+                    }
+                    values.retain(|(_, numbers)| !numbers.is_empty());
+                    values.is_empty()
+                }
+            };
+            if is_empty {
+                subject.remove();
             }
-            values.retain(|(_, numbers)| !numbers.is_empty());
         }
         if let (Some(row), Some(vector)) = (slot.row, &slot.claim.embedding)
             && let Some((_, near)) = context.near.iter_mut().find(|(dim, _)| *dim == vector.len())
@@ -207,5 +233,21 @@ impl Detector {
     /// The claims that stand, in the order in which they came in.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
         self.claims.iter().flatten().map(|slot| &slot.claim)
+    }
+}
+
+impl Subject {
+    /// The claims by value, for one more to come.
+    fn by_value(&mut self, claims: &[Option<Slot>]) -> &mut Vec<SameValue> {
+        loop {
+            match self {
+                Subject::Many(values) => return values,
+                Subject::One(number) => {
+                    let only = claims[*number as usize].as_ref();
+                    let values = only.map(|slot| (slot.claim.value.clone(), vec![*number]));
+                    *self = Subject::Many(values.into_iter().collect());
+                }
+            }
+        }
     }
 }

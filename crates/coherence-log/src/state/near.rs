@@ -4,8 +4,11 @@
 //! directions in which the data spreads most, and the length of what remains. The map never
 //! lengthens a distance (the remainders' lengths differ by no more than the remainders do), so a
 //! ball around the image holds the image of every true neighbour; a k-d tree finds those, and each
-//! is checked with the vectors themselves. Where the ball holds too much of the data to be worth
-//! the tree, all vectors are compared instead, with the vector kernels.
+//! is checked with the vectors themselves. Where there are few vectors, or the ball holds too much of
+//! them to be worth the tree, all are compared instead, with the vector kernels: first their heads,
+//! the first fifteen coordinates and the length of what follows. By Cauchy and Schwarz, the product
+//! of two heads is at least that of the vectors, so only where it is large enough are the vectors
+//! themselves read, eight or more times as long.
 //!
 //! A float kernel only ever proposes. What counts is [`cosine`], in `f64` and in a fixed order, so
 //! that every machine finds the same pairs.
@@ -18,6 +21,8 @@ use super::ball_tree::{BallTree, MAPPED};
 const SMALL: usize = 512;
 /// The tree is left for comparison above this share of vectors within the ball, per mille.
 const CROWDED: u64 = 100;
+/// Values of a head.
+const HEAD: usize = 16;
 /// The most vectors that a basis is fitted to.
 const SAMPLE: usize = 256;
 
@@ -42,8 +47,12 @@ pub(super) struct Near {
     units: Vec<f32>,
     /// Whose vector a row is; `None` once it is removed.
     owners: Vec<Option<u32>>,
+    /// The head of each row, one after the other.
+    heads: Vec<f32>,
     tree: Option<Tree>,
     scores: Vec<f32>,
+    /// The rows whose heads are near enough.
+    ahead: Vec<u32>,
 }
 
 struct Tree {
@@ -63,8 +72,10 @@ impl Near {
             similarity,
             units: Vec::new(),
             owners: Vec::new(),
+            heads: Vec::new(),
             tree: None,
             scores: Vec::new(),
+            ahead: Vec::new(),
         }
     }
 
@@ -79,8 +90,9 @@ impl Near {
         let row = self.owners.len();
         let start = self.units.len();
         push_unit(&mut self.units, vector);
+        push_head(&mut self.heads, &self.units[start..]);
         self.refit(row);
-        let (rows, unit) = self.units.split_at(start);
+        let unit = &self.units[start..];
         match self.tree.as_mut().filter(|tree| !tree.is_crowded()) {
             Some(tree) => {
                 let point = map(&tree.basis, unit);
@@ -96,23 +108,33 @@ impl Near {
                 tree.looked += row as u64;
                 tree.points.insert(point, row as u32);
             }
-            None if row > 0 => {
-                self.scores.resize(row, 0.0);
-                let matrix = Rows::new(rows, self.dim, self.dim);
-                Kernels::get().dot_many(unit, matrix, &mut self.scores);
-                let least = self.similarity as f32 - slack(self.dim);
-                for (score, owner) in self.scores.iter().zip(&self.owners) {
-                    if *score >= least
-                        && let Some(owner) = owner
-                    {
-                        propose(*owner);
-                    }
-                }
-            }
+            None if row > 0 => self.compare(row, propose),
             None => {}
         }
         self.owners.push(Some(owner));
         row
+    }
+
+    /// Compares the last row with all `row` rows before it.
+    fn compare(&mut self, row: usize, mut propose: impl FnMut(u32)) {
+        let least = self.similarity as f32 - slack(self.dim);
+        let (heads, head) = self.heads.split_at(row * HEAD);
+        self.scores.resize(row, 0.0);
+        Kernels::get().dot_many(head, Rows::new(heads, HEAD, HEAD), &mut self.scores);
+        let near = self.scores.iter().zip(0..).filter(|(score, _)| **score >= least);
+        self.ahead.clear();
+        self.ahead.extend(near.map(|(_, row)| row));
+        let (rows, unit) = self.units.split_at(row * self.dim);
+        self.scores.resize(self.ahead.len(), 0.0);
+        let rows = Rows::new(rows, self.dim, self.dim);
+        Kernels::get().dot_gather(unit, rows, &self.ahead, &mut self.scores);
+        for (score, row) in self.scores.iter().zip(&self.ahead) {
+            if *score >= least
+                && let Some(owner) = self.owners[*row as usize]
+            {
+                propose(owner);
+            }
+        }
     }
 
     /// Takes the vector of a row out.
@@ -155,6 +177,15 @@ fn push_unit(units: &mut Vec<f32>, vector: &[f32]) {
     let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
     units.extend(vector.iter().map(|x| (f64::from(*x) * scale) as f32));
+}
+
+/// Appends the head of a unit vector. The length of what follows is summed from just that: as a
+/// difference of lengths it could come out too short.
+fn push_head(heads: &mut Vec<f32>, unit: &[f32]) {
+    let (first, rest) = unit.split_at(unit.len().min(HEAD - 1));
+    heads.extend_from_slice(first);
+    heads.resize(heads.len() + HEAD - 1 - first.len(), 0.0);
+    heads.push(Kernels::get().norm(rest));
 }
 
 /// More than the rounding of a dot product, or of a squared distance, of unit vectors can be.
@@ -226,6 +257,47 @@ fn orthonormalise(basis: &mut [Vec<f64>]) {
             let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
             let keep = if norm > 1e-9 * scale && norm > 0.0 { 1.0 / norm } else { 0.0 };
             direction.iter_mut().for_each(|x| *x *= keep);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vectors with all their length in the head, none of it, and some; and as many dimensions as
+    /// fill a head, and fewer, and more.
+    #[test]
+    fn heads_pass_every_pair_that_is_near() {
+        for dim in [1, 2, 14, 15, 16, 17, 40] {
+            for similarity in [0.05, 0.5, 0.9, 0.999] {
+                let mut near = Near::new(dim, similarity);
+                let mut x = 1u32;
+                let mut next = || {
+                    x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (x >> 20) as f32 / 2048.0 - 1.0
+                };
+                let mut vectors: Vec<Vec<f32>> = Vec::new();
+                for number in 0..200usize {
+                    let from = [0, 0, HEAD - 1, dim / 2][number % 4].min(dim - 1);
+                    let to = [dim, HEAD - 1, dim, dim][number % 4].clamp(from + 1, dim);
+                    // Every third is a neighbour of an earlier one.
+                    let vector: Vec<f32> = match number % 3 {
+                        2 => vectors[number / 2].iter().map(|x| x + 0.1 * next()).collect(),
+                        _ => (0..dim)
+                            .map(|i| next() * f32::from(u8::from(from <= i && i < to)))
+                            .collect(),
+                    };
+                    let mut proposed = vec![];
+                    near.insert(&vector, number as u32, |owner| proposed.push(owner));
+                    for (earlier, other) in vectors.iter().enumerate() {
+                        let missed = cosine(other, &vector) >= similarity
+                            && !proposed.contains(&(earlier as u32));
+                        assert!(!missed, "{earlier} of {number}, {dim}, {similarity}");
+                    }
+                    vectors.push(vector);
+                }
+            }
         }
     }
 }
