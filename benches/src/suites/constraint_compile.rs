@@ -42,6 +42,10 @@ pub fn declare(suite: &mut Suite) {
     suite.time("constraint-compile/conflicts/50/indexed", move || conflicts(black_box(&b)).len());
     if suite.wants("constraint-compile/conflicts/10000") {
         let large: ConstraintSet = mixed(10_000).into_iter().collect();
+        let (fast, slow) = (conflicts(&large), conflicts_by_pairs(&large));
+        suite.check("constraint-compile/conflicts/10000", fast == slow && !fast.is_empty(), || {
+            format!("{} conflicts against {}", fast.len(), slow.len())
+        });
         suite.time("constraint-compile/conflicts/10000/indexed", move || {
             conflicts(black_box(&large)).len()
         });

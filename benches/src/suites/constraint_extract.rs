@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use edgekit_constraint_extract::{Document, Extractor, Language, SourceFile};
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tree_sitter::Parser;
 
 use crate::{Suite, Unit};
@@ -148,18 +148,29 @@ fn one_file(suite: &mut Suite, files: &Rc<[(String, String)]>) {
 /// All files on one thread and on all of them.
 fn threads(suite: &mut Suite, files: &Rc<[(String, String)]>) {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    for (name, n) in [("one", 1), ("all", cores)] {
-        let f = Rc::clone(files);
-        let Ok(pool) = ThreadPoolBuilder::new().num_threads(n).build() else { return };
+    let pool = |n| ThreadPoolBuilder::new().num_threads(n).build();
+    let (Ok(one), Ok(all)) = (pool(1), pool(cores)) else { return };
+    let (one, all) = (Rc::new(one), Rc::new(all));
+    let per_second = |pool: &ThreadPool, files: &[(String, String)]| {
+        let source = |(file, text)| SourceFile { file, language: Language::Rust, text };
+        let sources: Vec<SourceFile<'_>> = files.iter().map(|(f, t)| source((f, t))).collect();
+        let start = Instant::now();
+        let n = pool.install(|| Extractor::default().extract_many(&sources).len());
+        n as f64 / start.elapsed().as_secs_f64()
+    };
+    for (name, pool) in [("one", &one), ("all", &all)] {
+        let (f, pool) = (Rc::clone(files), Rc::clone(pool));
         suite.measure(format!("constraint-extract/threads/{name}"), Unit::PerSecond, move || {
-            let sources: Vec<SourceFile> = f
-                .iter()
-                .map(|(file, text)| SourceFile { file, language: Language::Rust, text })
-                .collect();
-            let start = Instant::now();
-            let n = pool.install(|| Extractor::default().extract_many(&sources).len());
-            n as f64 / start.elapsed().as_secs_f64()
+            per_second(&pool, &f)
         });
     }
+    // In turns, so that whatever else the machine does meets both.
+    let f = Rc::clone(files);
+    suite.measure("constraint-extract/threads/efficiency", Unit::Ratio, move || {
+        let mut rounds: Vec<f64> =
+            (0..5).map(|_| per_second(&all, &f) / per_second(&one, &f)).collect();
+        rounds.sort_by(f64::total_cmp);
+        rounds[2] / cores as f64
+    });
     suite.value("constraint-extract/threads/cores", Unit::Count, cores as f64);
 }

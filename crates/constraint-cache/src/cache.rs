@@ -81,7 +81,7 @@ pub struct Stats {
     pub in_flight: usize,
     /// Templates that are kept.
     pub entries: usize,
-    /// Their estimated bytes, memoised masks apart.
+    /// Their bytes as guessed from the size of each request, memoised masks apart.
     pub bytes: usize,
     /// Masks that were memoised.
     pub mask_hits: u64,
@@ -393,8 +393,8 @@ impl Shared {
     }
 }
 
-/// What a template takes, about: the engine does not say. Measured on real schemas it lies between
-/// a tenth and ten times of this.
+/// A guess at what a template takes, which the engine does not say: something for any grammar, and
+/// a grammar's tables grow with its source.
 fn estimated_bytes(key: &Key) -> usize {
     (64 << 10) + key.bytes().len() * 32
 }

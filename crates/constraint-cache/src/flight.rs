@@ -133,3 +133,41 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code of a caller runs under these locks but `look`, which only reads.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    /// Those who wait for a computation that panics are told, and can start another one.
+    #[test]
+    fn a_panic_reaches_all_who_wait() {
+        let flights: Flights<u32> = Flights::new();
+        let key = Key::of(vec![1]);
+        let Role::Lead(flight) = flights.join(&key, || None) else { panic!("nobody flies yet") };
+        let waiting = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let Role::Follow(flight) = flights.join(&key, || None) else {
+                        panic!("it has not landed")
+                    };
+                    waiting.wait();
+                    assert_eq!(flight.wait().unwrap_err().kind(), ErrorKind::Panicked);
+                });
+            }
+            waiting.wait();
+            let kept = |_: &u32| panic!("nothing to keep");
+            let result = flights.land(&key, &flight, || panic!("no {}", "luck"), kept);
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Panicked);
+            assert!(error.to_string().contains("no luck"), "{error}");
+        });
+        assert_eq!(flights.len(), 0);
+        let Role::Lead(flight) = flights.join(&key, || None) else { panic!("it has landed") };
+        assert_eq!(flights.land(&key, &flight, || Ok(5), |_| ()).unwrap(), 5);
+        assert_eq!(flight.wait().unwrap(), 5);
+    }
+}

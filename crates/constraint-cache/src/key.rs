@@ -56,8 +56,10 @@ impl Request {
     /// # Errors
     /// [`ErrorKind::Malformed`] for anything but the canonical bytes of a request.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        <Request as Canonical>::decode(bytes)
-            .map_err(|e| Error::new(ErrorKind::Malformed, format!("no request: {e}")))
+        let wrong = |what: &str| Error::new(ErrorKind::Malformed, format!("no request: {what}"));
+        let request = <Request as Canonical>::decode(bytes).map_err(|e| wrong(&e.to_string()))?;
+        // Lines and columns can be read, but no key has them.
+        if request.encode() == bytes { Ok(request) } else { Err(wrong("it is not canonical")) }
     }
 
     /// The key of the request.

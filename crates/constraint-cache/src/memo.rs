@@ -3,9 +3,12 @@
 //! The engine is deterministic: the same template and the same tokens since its beginning give the
 //! same state. So the masks of a template form a tree whose edges are tokens, and a session walks
 //! down it as it commits. Nothing is guessed: a mask is reused only at its own node.
+//!
+//! Most states of free text are seen once. So a mask is kept when it is computed for the second
+//! time: what never repeats costs neither the copy nor the memory.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// How many bytes all memoised masks of a cache may take, and how often they helped.
@@ -39,6 +42,8 @@ impl MemoPool {
 #[derive(Debug)]
 pub(crate) struct Node {
     mask: OnceLock<Mask>,
+    /// Whether its mask was computed before.
+    seen: AtomicBool,
     next: Mutex<HashMap<u32, Arc<Node>>>,
     pool: Arc<MemoPool>,
 }
@@ -50,13 +55,19 @@ const NODE_BYTES: usize = 256;
 const FEW: usize = 1024;
 
 impl Node {
-    /// The beginning of a template. It counts towards no limit.
+    /// The beginning of a template, which every session passes: its mask is kept at once. The
+    /// node counts towards no limit.
     pub(crate) fn root(pool: &Arc<MemoPool>) -> Arc<Self> {
-        Arc::new(Node::new(pool))
+        Arc::new(Node::new(pool, true))
     }
 
-    fn new(pool: &Arc<MemoPool>) -> Self {
-        Node { mask: OnceLock::new(), next: Mutex::default(), pool: Arc::clone(pool) }
+    fn new(pool: &Arc<MemoPool>, seen: bool) -> Self {
+        Node {
+            mask: OnceLock::new(),
+            seen: AtomicBool::new(seen),
+            next: Mutex::default(),
+            pool: Arc::clone(pool),
+        }
     }
 
     /// The node after a token, made if the pool has room for it.
@@ -68,7 +79,7 @@ impl Node {
         if !self.pool.take(NODE_BYTES) {
             return None;
         }
-        let node = Arc::new(Node::new(&self.pool));
+        let node = Arc::new(Node::new(&self.pool, false));
         next.insert(token, Arc::clone(&node));
         Some(node)
     }
@@ -78,9 +89,12 @@ impl Node {
         self.mask.get()
     }
 
-    /// Keeps a mask if the pool has room for it.
+    /// Keeps a mask that was computed before if the pool has room for it.
     pub(crate) fn keep(&self, words: &[u32]) {
-        if self.mask.get().is_none() && self.pool.left.load(Ordering::Relaxed) > 0 {
+        if self.seen.swap(true, Ordering::Relaxed)
+            && self.mask.get().is_none()
+            && self.pool.left.load(Ordering::Relaxed) > 0
+        {
             let mask = Mask::of(words);
             let bytes = mask.bytes();
             if self.pool.take(bytes) && self.mask.set(mask).is_err() {
@@ -119,12 +133,8 @@ pub(crate) enum Mask {
 
 impl Mask {
     fn of(words: &[u32]) -> Self {
-        let n: u32 = words.iter().map(|w| w.count_ones()).sum();
-        if n as usize <= FEW {
-            Mask::Few(tokens(words).collect())
-        } else {
-            Mask::Many(words.into())
-        }
+        let few: Vec<u32> = tokens(words).take(FEW + 1).collect();
+        if few.len() <= FEW { Mask::Few(few.into()) } else { Mask::Many(words.into()) }
     }
 
     fn bytes(&self) -> usize {
@@ -163,14 +173,18 @@ pub(crate) fn bit(words: &[u32], token: u32) -> bool {
 
 /// The tokens whose bits are set, in order.
 pub(crate) fn tokens(words: &[u32]) -> impl Iterator<Item = u32> {
-    words.iter().enumerate().flat_map(|(i, word)| {
-        let mut rest = *word;
-        std::iter::from_fn(move || {
-            let bit = rest.trailing_zeros();
-            rest &= rest.checked_sub(1)?;
-            Some(i as u32 * 32 + bit)
+    // Most masks are zeros almost everywhere: those go by a cache line at a time.
+    let some = |(_, line): &(usize, &[u32])| line.iter().fold(0, |all, word| all | word) != 0;
+    let lines = words.chunks(16).enumerate().filter(some);
+    lines
+        .flat_map(|(line, words)| words.iter().enumerate().map(move |(i, w)| (line * 16 + i, *w)))
+        .flat_map(|(i, mut rest)| {
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros();
+                rest &= rest.checked_sub(1)?;
+                Some(i as u32 * 32 + bit)
+            })
         })
-    })
 }
 
 #[cfg(test)]
@@ -181,6 +195,9 @@ mod tests {
     fn bits_become_tokens() {
         let words = [0b101, 0, 1 << 31];
         assert_eq!(tokens(&words).collect::<Vec<_>>(), [0, 2, 95]);
+        let mut long = [0; 50];
+        (long[20], long[49]) = (1 << 7, 3);
+        assert_eq!(tokens(&long).collect::<Vec<_>>(), [647, 1568, 1569]);
         assert!(bit(&words, 95) && !bit(&words, 1) && !bit(&words, 96));
     }
 
@@ -197,11 +214,24 @@ mod tests {
         }
         assert_eq!(depth, 3);
         assert!(root.mask().is_some_and(|m| m.allows(32)));
-        node.keep(&[1, 1, 1]);
+        (0..2).for_each(|_| node.keep(&[1, 1, 1]));
         assert!(node.mask().is_none(), "the pool is empty");
         drop(node);
         drop(root);
         assert_eq!(pool.left.load(Ordering::Relaxed), 3 * NODE_BYTES + 8);
+    }
+
+    #[test]
+    fn a_mask_is_kept_the_second_time_but_for_the_first_one() {
+        let pool = MemoPool::new(1 << 20);
+        let root = Node::root(&pool);
+        root.keep(&[1]);
+        assert!(root.mask().is_some());
+        let node = root.after(7).expect("room");
+        node.keep(&[1]);
+        assert!(node.mask().is_none());
+        node.keep(&[1]);
+        assert!(node.mask().is_some_and(|m| m.allows(0)));
     }
 
     #[test]

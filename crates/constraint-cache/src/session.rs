@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use edgekit_constraint_compile::llguidance::Matcher;
+use edgekit_constraint_compile::llguidance::toktrie::SimpleVob;
 
 use crate::memo::{Node, bit, tokens};
 use crate::{Error, ErrorKind, Template};
@@ -18,6 +19,9 @@ pub struct Session {
     /// The engine's state, after the first `fed` tokens.
     matchers: Option<Vec<Matcher>>,
     fed: usize,
+    /// What the engine allows after all tokens, if it was asked: most tokens that are validated
+    /// were picked from the mask just computed, and then one bit answers.
+    current: Option<SimpleVob>,
     tokens: Vec<u32>,
     /// Bytes of `tokens`.
     bytes: usize,
@@ -56,6 +60,7 @@ impl Session {
             template,
             matchers: None,
             fed: 0,
+            current: None,
             tokens: Vec::new(),
             bytes: 0,
             ended: false,
@@ -121,7 +126,9 @@ impl Session {
         if self.ended || !self.is_usable(token) {
             return Ok(false);
         }
-        if self.node().and_then(Node::mask).is_some_and(|mask| mask.allows(token)) {
+        if self.current.as_ref().is_some_and(|mask| bit(mask.as_slice(), token))
+            || self.node().and_then(Node::mask).is_some_and(|mask| mask.allows(token))
+        {
             return Ok(true);
         }
         if token == self.template.tokenizer().end_token() {
@@ -163,6 +170,13 @@ impl Session {
             }
         }
         self.tokens.push(token);
+        self.current = None;
+        let unknown = self.node().is_none_or(|node| node.mask().is_none());
+        if unknown && self.matchers.is_some() && !self.ended {
+            // The engine will be needed and is awake: advancing it now is not the next mask's
+            // cost. If it fails, whoever asks for its state next is told.
+            let _ = self.caught_up();
+        }
         Ok(())
     }
 
@@ -181,6 +195,7 @@ impl Session {
             return Ok(());
         }
         self.ended = false;
+        self.current = None;
         self.tokens.truncate(left);
         self.path.truncate(left + 1);
         let trie = self.template.tokenizer().trie();
@@ -333,7 +348,8 @@ impl Session {
         let tokens_left = self.tokens_left();
         let bytes_left = self.bytes_left();
         let end = self.template.tokenizer().end_token();
-        for (i, matcher) in self.caught_up()?.iter_mut().enumerate() {
+        let mut joined: Option<SimpleVob> = None;
+        for matcher in self.caught_up()? {
             let mask = matcher.compute_mask_or_eos().map_err(|e| {
                 if matcher.stop_reason().is_ok() || e.to_string().contains("NoExtension") {
                     dead_end()
@@ -341,29 +357,35 @@ impl Session {
                     engine(&e)
                 }
             })?;
-            let words = &mask.as_slice()[..out.len()];
-            if i == 0 {
-                out.copy_from_slice(words);
-            } else {
-                out.iter_mut().zip(words).for_each(|(a, b)| *a &= b);
+            match &mut joined {
+                None => joined = Some(mask),
+                Some(joined) => joined.and(&mask),
             }
         }
+        let mask = joined.ok_or_else(dead_end)?;
+        out.copy_from_slice(&mask.as_slice()[..out.len()]);
+        self.current = Some(mask);
+        // The engine itself never answers with an empty mask.
+        let mut narrowed = self.template.parts() > 1;
         if let Some(allowed) = self.template.allowed() {
+            narrowed = true;
             out.iter_mut().zip(allowed).for_each(|(a, b)| *a &= b);
         }
         let trie = self.template.tokenizer().trie();
         if tokens_left == 0 {
+            narrowed = true;
             let may_end = bit(out, end);
             out.fill(0);
             if may_end {
                 set(out, end);
             }
         } else if bytes_left < trie.max_token_len() {
+            narrowed = true;
             let too_long: Vec<u32> =
                 tokens(out).filter(|t| *t != end && trie.token_len(*t) > bytes_left).collect();
             too_long.into_iter().for_each(|t| out[t as usize / 32] &= !(1 << (t % 32)));
         }
-        if out.iter().all(|w| *w == 0) { Err(dead_end()) } else { Ok(()) }
+        if narrowed && out.iter().all(|w| *w == 0) { Err(dead_end()) } else { Ok(()) }
     }
 
     /// The engine's state after all tokens.

@@ -1,9 +1,9 @@
-//! A sharded least-recently-used store with limits on entries and bytes, and a time to live.
+//! A sharded store with limits on entries and bytes and a time to live, that forgets by recency.
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use lru::LruCache;
@@ -40,10 +40,13 @@ pub struct StoreStats {
     pub expired: u64,
 }
 
-/// A map from keys to values that forgets what was not used for longest.
+/// A map from keys to values that forgets what was not used for long.
 ///
-/// Recency is exact within a shard; a store of fewer than 1,024 entries has one shard. The limits
-/// are split evenly among the shards. Every operation is O(1) but for the evictions it causes.
+/// Entries give way in the order in which they came, but one that was hit since its last turn gets
+/// another turn (second chance): so a hit only sets a mark, and hits of many threads share a lock.
+/// The order holds within a shard; a store of fewer than 1,024 entries has one shard. The limits
+/// are split evenly among the shards. Every operation is O(1) but for the evictions it causes; an
+/// eviction is O(1) amortised over the hits before it.
 #[derive(Debug)]
 pub struct Store<V> {
     shards: Box<[Shard<V>]>,
@@ -55,7 +58,7 @@ pub struct Store<V> {
 /// Aligned so that two shards' locks share no cache line.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shard<V>(Mutex<Inner<V>>);
+struct Shard<V>(RwLock<Inner<V>>);
 
 #[derive(Debug)]
 struct Inner<V> {
@@ -68,6 +71,8 @@ struct Entry<V> {
     value: V,
     bytes: usize,
     born: Duration,
+    /// Whether it was hit since its last turn to give way.
+    hit: AtomicBool,
 }
 
 impl<V: Clone> Store<V> {
@@ -88,7 +93,7 @@ impl<V: Clone> Store<V> {
         };
         let shards = if most.get() < 1024 { 1 } else { 64 };
         let shard = |_| {
-            Shard(Mutex::new(Inner {
+            Shard(RwLock::new(Inner {
                 entries: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
                 bytes: 0,
             }))
@@ -101,19 +106,24 @@ impl<V: Clone> Store<V> {
         })
     }
 
-    /// A clone of the value, which becomes the most recent. `now` is only looked at if there is a
-    /// time to live.
+    /// A clone of the value, which counts as used. `now` is only looked at if there is a time to
+    /// live.
     pub fn get(&self, key: &Key, now: impl FnOnce() -> Duration) -> Option<V> {
-        let mut inner = self.lock(key);
-        let entry = inner.entries.get(key)?;
-        if let Some(time_to_live) = self.limits.time_to_live
-            && now().saturating_sub(entry.born) >= time_to_live
-        {
-            let old = inner.remove(key);
-            drop(inner);
-            drop(old);
-            self.expired.fetch_add(1, Ordering::Relaxed);
-            return None;
+        let shard = self.shard(key);
+        let inner = shard.read();
+        let entry = inner.entries.peek(key)?;
+        if let Some(time_to_live) = self.limits.time_to_live {
+            let now = now();
+            let is_old = |born: Duration| now.saturating_sub(born) >= time_to_live;
+            if is_old(entry.born) {
+                drop(inner);
+                self.expire(key, is_old);
+                return None;
+            }
+        }
+        // Written only once, so that the line stays in the caches of all who read it.
+        if !entry.hit.load(Ordering::Relaxed) {
+            entry.hit.store(true, Ordering::Relaxed);
         }
         Some(entry.value.clone())
     }
@@ -124,15 +134,16 @@ impl<V: Clone> Store<V> {
         let n = self.shards.len();
         let (max_entries, max_bytes) = (self.limits.max_entries / n, self.limits.max_bytes / n);
         let mut out = Vec::new();
-        let mut inner = self.lock(key);
+        let mut inner = self.shard(key).write();
         out.extend(inner.remove(key));
         if bytes <= max_bytes {
             inner.bytes += bytes;
-            inner.entries.put(key.clone(), Entry { value, bytes, born: now });
+            inner
+                .entries
+                .put(key.clone(), Entry { value, bytes, born: now, hit: AtomicBool::new(false) });
             let mut evicted = 0;
             while inner.entries.len() > max_entries || inner.bytes > max_bytes {
-                let Some((_, entry)) = inner.entries.pop_lru() else { break };
-                inner.bytes -= entry.bytes;
+                let Some(entry) = inner.evict() else { break };
                 out.push(entry);
                 evicted += 1;
             }
@@ -147,7 +158,7 @@ impl<V: Clone> Store<V> {
         let mut removed = 0;
         for shard in &self.shards {
             let mut out = Vec::new();
-            let mut inner = shard.lock();
+            let mut inner = shard.write();
             let found: Vec<Key> = inner
                 .entries
                 .iter()
@@ -171,30 +182,57 @@ impl<V: Clone> Store<V> {
             ..StoreStats::default()
         };
         for shard in &self.shards {
-            let inner = shard.lock();
+            let inner = shard.read();
             stats.entries += inner.entries.len();
             stats.bytes += inner.bytes;
         }
         stats
     }
 
-    fn lock(&self, key: &Key) -> MutexGuard<'_, Inner<V>> {
+    /// Takes an entry out that is still too old: somebody else may have renewed it.
+    fn expire(&self, key: &Key, is_old: impl Fn(Duration) -> bool) {
+        let mut inner = self.shard(key).write();
+        let old = inner.entries.peek(key).is_some_and(|entry| is_old(entry.born));
+        let out = if old { inner.remove(key) } else { None };
+        drop(inner);
+        self.expired.fetch_add(u64::from(out.is_some()), Ordering::Relaxed);
+    }
+
+    fn shard(&self, key: &Key) -> &Shard<V> {
         // The upper half: the map inside of the shard uses the lower one.
         let at = (key.id().get() >> 64) as usize & (self.shards.len() - 1);
-        self.shards[at].lock()
+        &self.shards[at]
     }
 }
 
 impl<V> Shard<V> {
-    fn lock(&self) -> MutexGuard<'_, Inner<V>> {
-        // Nothing that can panic runs under the lock but a user's `Clone`, which changes nothing.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    // Nothing that can panic runs under the lock but a user's `Clone`, which changes nothing.
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner<V>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner<V>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<V> Inner<V> {
     fn remove(&mut self, key: &Key) -> Option<Entry<V>> {
         let entry = self.entries.pop(key)?;
+        self.bytes -= entry.bytes;
+        Some(entry)
+    }
+
+    /// Takes the first entry out that was not hit since its last turn.
+    fn evict(&mut self) -> Option<Entry<V>> {
+        while let Some((key, entry)) = self.entries.peek_lru()
+            && entry.hit.swap(false, Ordering::Relaxed)
+        {
+            let key = key.clone();
+            self.entries.promote(&key);
+        }
+        let (_, entry) = self.entries.pop_lru()?;
         self.bytes -= entry.bytes;
         Some(entry)
     }

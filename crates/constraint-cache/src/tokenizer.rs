@@ -22,6 +22,11 @@ struct Inner {
     engine: Engine,
 }
 
+/// The end tokens that the reader of `tokenizer.json` knows.
+#[cfg(feature = "hf")]
+const END_TOKENS: [&str; 5] =
+    ["</s>", "<|endoftext|>", "<|end_of_text|>", "<｜end▁of▁sentence｜>", "<eos>"];
+
 impl Tokenizer {
     /// Wraps an environment of the engine. `id` names the vocabulary: it is part of every key, so
     /// two different vocabularies must not share one.
@@ -58,16 +63,28 @@ impl Tokenizer {
     /// Any `tokenizer.json` of Hugging Face. Its id is the content's hash.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Tokenizer`] if the bytes are no such file.
+    /// [`crate::ErrorKind::Tokenizer`] if the bytes are no such file, its tokens are not bytes
+    /// (decoder `ByteLevel` or `ByteFallback`), or it has no end token with a usual name.
     #[cfg(feature = "hf")]
     pub fn from_tokenizer_json(json: &[u8]) -> Result<Self, Error> {
-        let id = format!("hf:{}", edgekit_constraint_ir::ContentId::of(json));
-        let wrong =
-            |e: &dyn fmt::Display| Error::new(ErrorKind::Tokenizer, format!("tokenizer.json: {e}"));
-        let tokenizer =
-            toktrie_hf_tokenizers::ByteTokenizer::from_json_bytes(json).map_err(|e| wrong(&e))?;
-        let env = tokenizer.into_tok_env(None).map_err(|e| wrong(&e))?;
-        Tokenizer::new(id, &env)
+        use toktrie_hf_tokenizers::ByteTokenizer;
+        let wrong = |what: String| Error::new(ErrorKind::Tokenizer, what);
+        // The reader asserts what it expects of ids and names.
+        let read = std::panic::catch_unwind(|| {
+            let tokenizer = ByteTokenizer::from_json_bytes(json).map_err(|e| e.to_string())?;
+            let end = tokenizer.tokrx_info().tok_eos;
+            let name = tokenizer.hf_tokenizer.id_to_token(end).unwrap_or_default();
+            Ok((name, tokenizer.into_tok_env(None).map_err(|e| e.to_string())?))
+        });
+        let (name, env) = read
+            .unwrap_or_else(|_| Err("its tokens contradict each other".to_owned()))
+            .map_err(|e| wrong(format!("tokenizer.json: {e}")))?;
+        // Where it finds no end token, the reader takes the first token.
+        if !END_TOKENS.contains(&name.as_str()) {
+            let names = END_TOKENS.join(", ");
+            return Err(wrong(format!("tokenizer.json: no special token is one of {names}")));
+        }
+        Tokenizer::new(format!("hf:{}", edgekit_constraint_ir::ContentId::of(json)), &env)
     }
 
     /// The vocabulary's name.

@@ -172,6 +172,31 @@ fn everything_at_once() {
     assert!(stats.entries <= 4 && stats.compilations <= stats.misses && stats.in_flight == 0);
 }
 
+/// A panic while a value is made or kept reaches whoever asked as an error, leaves nothing under
+/// way, and the next request works.
+#[test]
+fn a_panic_in_a_compilation_is_an_error_and_not_kept() {
+    let broken = Arc::new(AtomicBool::new(true));
+    let clock = Arc::clone(&broken);
+    let cache = cache_with(CacheConfig {
+        limits: Limits { time_to_live: Some(Duration::from_secs(9)), ..Limits::default() },
+        clock: Arc::new(move || {
+            assert!(!clock.load(Ordering::SeqCst), "the clock is broken");
+            Duration::ZERO
+        }),
+        ..CacheConfig::default()
+    });
+    let error = cache.schema(&numbered(7)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panicked);
+    assert!(error.to_string().contains("the clock is broken"), "{error}");
+    let pending = cache.get_async(Asked::Schema(numbered(7)));
+    assert_eq!(block_on(pending).unwrap_err().kind(), ErrorKind::Panicked);
+    let stats = cache.stats();
+    assert_eq!((stats.in_flight, stats.entries, stats.failures), (0, 0, 2));
+    broken.store(false, Ordering::SeqCst);
+    assert!(accepts(&cache.schema(&numbered(7)).unwrap(), "7"));
+}
+
 #[test]
 fn a_configuration_that_is_wrong_is_refused() {
     use edgekit_constraint_cache::{ConstraintCache, Tokenizer};

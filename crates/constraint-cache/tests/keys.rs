@@ -1,6 +1,6 @@
 //! Keys: what changes them and what does not.
 
-use edgekit_constraint_cache::{CacheConfig, Key, Request};
+use edgekit_constraint_cache::{Asked, CacheConfig, Key, Request};
 use edgekit_constraint_compile::{Goal, Options, Relax};
 use edgekit_constraint_ir::*;
 use proptest::prelude::*;
@@ -77,4 +77,27 @@ fn options_goals_and_kinds_change_the_key() {
 fn keys_are_the_same_everywhere() {
     let key = cache().schema_key(&json!({"type": "object", "properties": {"b": {}, "a": {}}}));
     assert_eq!(key.id().to_string(), "7db2ebecd9035c5ce367d9a25e1d43d9");
+}
+
+/// Found by fuzzing: bytes with a line number in them were read, although no key has one.
+#[test]
+fn what_reads_as_a_request_is_its_key() {
+    let body = Body::Forbidden(Forbidden { texts: ["x".to_owned()].into() });
+    let set: ConstraintSet = [hard(body)].into_iter().collect();
+    let request = Request {
+        engine: "e".into(),
+        tokenizer: "t".into(),
+        options: Options::default(),
+        asked: Asked::Constraints(set, Goal::Text),
+    };
+    let key = request.key();
+    for at in 0..key.bytes().len() {
+        for value in 0..=3 {
+            let mut bytes = key.bytes().to_vec();
+            bytes[at] = value;
+            if let Ok(read) = Request::decode(&bytes) {
+                assert_eq!(read.key().bytes(), bytes, "byte {at}");
+            }
+        }
+    }
 }

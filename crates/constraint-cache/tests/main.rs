@@ -9,3 +9,4 @@ mod second_tier;
 mod sessions;
 mod stores;
 mod support;
+mod tokenizers;
