@@ -96,8 +96,11 @@ impl Near {
         match self.tree.as_mut().filter(|tree| !tree.is_crowded()) {
             Some(tree) => {
                 let point = map(&tree.basis, unit);
-                // |u − v|² = 2 − 2 cos for unit vectors; rounding may add a little.
-                let radius = 2.0 - 2.0 * (self.similarity as f32) + slack(self.dim);
+                // |u − v|² = 2 − 2 cos for unit vectors; rounding may add a little to that, and to
+                // the length of each remainder the root of it, being a difference of squares.
+                let slack = slack(self.dim);
+                let reach = (2.0 - 2.0 * (self.similarity as f32)).max(0.0).sqrt() + slack.sqrt();
+                let radius = reach * reach + slack;
                 let (found, owners) = (&mut tree.found, &self.owners);
                 tree.points.within(&point, radius, |near| {
                     *found += 1;
