@@ -86,7 +86,8 @@ fn symbol(line: &str) -> Option<&str> {
 }
 
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn check(rules: &Table, kernels: &[Kernel<'_>], ours: &[&str]) -> Vec<String> {
