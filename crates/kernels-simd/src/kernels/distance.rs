@@ -45,19 +45,44 @@ where
 {
     let mut acc = [s.splat(0.0); 4];
     let mut cursor = Cursor::<S, A, B, 1, 1>::new(s, [a], [b]);
+    if a.len() <= A::LANES {
+        return s.sum(only(cursor).map_or(acc[0], |(x, y)| T::step(s, acc[0], x, y)));
+    }
     while let Some(steps) = cursor.take::<4>() {
         for i in 0..4 {
             let ([x], [y]) = steps[i];
             acc[i] = T::step(s, acc[i], x, y);
         }
     }
-    while let Some([([x], [y])]) = cursor.take::<1>() {
-        acc[0] = T::step(s, acc[0], x, y);
+    // At most three registers and a tail, into accumulators that do not wait for each other.
+    if let Some(steps) = cursor.take::<2>() {
+        for i in 0..2 {
+            let ([x], [y]) = steps[i];
+            acc[i] = T::step(s, acc[i], x, y);
+        }
+    }
+    if let Some([([x], [y])]) = cursor.take::<1>() {
+        acc[2] = T::step(s, acc[2], x, y);
     }
     if let Some((([x], [y]), _)) = cursor.tail() {
-        acc[1] = T::step(s, acc[1], x, y);
+        acc[3] = T::step(s, acc[3], x, y);
     }
     s.sum(s.add(s.add(acc[0], acc[1]), s.add(acc[2], acc[3])))
+}
+
+/// All that a cursor over at most one register has. So short a sum is mostly latency: adding up
+/// accumulators that were never used would be a third of it.
+#[inline(always)]
+fn only<S, A, B>(mut cursor: Cursor<'_, S, A, B, 1, 1>) -> Option<(S::F32, S::F32)>
+where
+    S: Simd,
+    A: Loader<S, Vec = S::F32>,
+    B: Loader<S, Vec = S::F32>,
+{
+    match cursor.take::<1>() {
+        Some([([x], [y])]) => Some((x, y)),
+        None => cursor.tail().map(|(([x], [y]), _)| (x, y)),
+    }
 }
 
 /// One pass over both vectors; two accumulators for each of the three sums.
@@ -71,6 +96,12 @@ where
     let zero = s.splat(0.0);
     let (mut xy, mut xx, mut yy) = ([zero; 2], [zero; 2], [zero; 2]);
     let mut cursor = Cursor::<S, A, B, 1, 1>::new(s, [a], [b]);
+    if a.len() <= A::LANES {
+        let (x, y) = only(cursor).unwrap_or((zero, zero));
+        let sums = [s.mul_add(x, y, zero), s.mul_add(x, x, zero), s.mul_add(y, y, zero), zero];
+        let [dot, norm_a, norm_b, _] = s.sum_4(sums);
+        return similarity(dot, sqrt(norm_a), sqrt(norm_b));
+    }
     while let Some(steps) = cursor.take::<2>() {
         for i in 0..2 {
             let ([x], [y]) = steps[i];
