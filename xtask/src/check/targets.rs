@@ -1,5 +1,6 @@
 //! `check targets`: the other machines. NEON's tests run under qemu, SIMD128's in Node, and every
-//! crate is built for both.
+//! crate is built for both. Where their standard libraries are installed, the types are checked for
+//! macOS and Windows too.
 //!
 //! Where rustup has a target installed, its toolchain is used. Otherwise Debian's, which carries the
 //! standard library's source and builds it.
@@ -14,10 +15,11 @@ use crate::workspace::{members, root, target_dir};
 
 const ARM: &str = "aarch64-unknown-linux-gnu";
 const WASM: &str = "wasm32-unknown-unknown";
+const TYPES_ONLY: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
 const KERNELS: &str = "edgekit-kernels-simd";
 const DEBIAN: &str = "/usr/bin/cargo";
 
-/// Both of them.
+/// All of them.
 pub(crate) fn run() -> Result {
     if !root().join("crates/kernels-simd").exists() {
         return Err("there is no crates/kernels-simd".to_owned());
@@ -25,7 +27,7 @@ pub(crate) fn run() -> Result {
     arm()?;
     wasm()?;
     println!("targets: {ARM} under qemu and {WASM} in Node passed");
-    Ok(())
+    TYPES_ONLY.iter().try_for_each(|target| types(target))
 }
 
 fn arm() -> Result {
@@ -82,10 +84,34 @@ fn build_all(target: &str, but: &[String]) -> Result {
     start(&mut build)
 }
 
+/// Checks the types of every published crate. No linker and no C compiler of those systems is needed,
+/// since nothing is built.
+fn types(target: &str) -> Result {
+    if !rustlib()?.join(target).exists() {
+        println!("{target}: not checked. To check it: rustup target add {target}");
+        return Ok(());
+    }
+    let (mut check, _) = cargo_for(target)?;
+    check.args(["check", "--lib", "--target", target]);
+    for tool in ["CC", "AR"] {
+        check.env(format!("{tool}_{}", target.replace('-', "_")), "true");
+    }
+    for package in members()?.iter().filter(|p| p.dir.starts_with("crates/")) {
+        check.args(["-p", &package.name]);
+    }
+    start(&mut check)?;
+    println!("targets: types checked for {target}");
+    Ok(())
+}
+
+fn rustlib() -> Result<PathBuf> {
+    let sysroot = output(&mut tool("rustc", ["--print", "sysroot"]))?;
+    Ok(PathBuf::from(sysroot.trim()).join("lib/rustlib"))
+}
+
 /// A cargo that can build for `target`, with the flags that it needs for the standard library.
 fn cargo_for(target: &str) -> Result<(Command, Vec<&'static str>)> {
-    let sysroot = output(&mut tool("rustc", ["--print", "sysroot"]))?;
-    let rustlib = PathBuf::from(sysroot.trim()).join("lib/rustlib");
+    let rustlib = rustlib()?;
     let installed = rustlib.join(target).exists();
     let (mut command, std) = if installed {
         (cargo([]), Vec::new())
