@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
 
     kernels::run(&mut report);
-    search::run(&sample, &mut report)?;
+    search::run(&sample, &folder, &mut report)?;
     images::run(&mut report)?;
     let decisions = routing::run(&sample, &mut report)?;
     constraints::run(&mut report)?;
