@@ -1,6 +1,6 @@
 //! Distances between sets that are packed one bit an element.
 
-use super::many::Score;
+use super::many::{Block, Score};
 use crate::simd::{Cursor, SimdBytes, WideU8};
 
 /// The number of bits that differ.
@@ -10,11 +10,6 @@ impl<S: SimdBytes> Score<S> for Hamming {
     type Query = u8;
     type Row = u8;
     type Out = u32;
-
-    #[inline(always)]
-    fn one(s: S, query: &[u8], row: &[u8]) -> u32 {
-        hamming(s, query, row)
-    }
 
     #[inline(always)]
     fn four(s: S, query: &[u8], rows: [&[u8]; 4]) -> [u32; 4] {
@@ -35,6 +30,32 @@ impl<S: SimdBytes> Score<S> for Hamming {
     }
 }
 
+impl<S: SimdBytes> Block<S> for Hamming {
+    #[inline(always)]
+    fn block(s: S, queries: [&[u8]; 4], rows: [&[u8]; 2]) -> [[u32; 2]; 4] {
+        let mut acc = [[s.zero(); 4]; 2];
+        let mut cursor = Cursor::<S, WideU8, WideU8, 4, 2>::new(s, queries, rows);
+        while let Some([(xs, ys)]) = cursor.take::<1>() {
+            for i in 0..4 {
+                acc[0][i] = s.count_ones(acc[0][i], s.xor(xs[i], ys[0]));
+                acc[1][i] = s.count_ones(acc[1][i], s.xor(xs[i], ys[1]));
+            }
+        }
+        if let Some(((xs, ys), _)) = cursor.tail() {
+            for i in 0..4 {
+                acc[0][i] = s.count_ones(acc[0][i], s.xor(xs[i], ys[0]));
+                acc[1][i] = s.count_ones(acc[1][i], s.xor(xs[i], ys[1]));
+            }
+        }
+        let (a, b) = (s.sum_i32_4(acc[0]), s.sum_i32_4(acc[1]));
+        let mut out = [[0; 2]; 4];
+        for i in 0..4 {
+            out[i] = [a[i] as u32, b[i] as u32];
+        }
+        out
+    }
+}
+
 /// The share of the bits of either that are in both.
 pub(crate) struct Jaccard;
 
@@ -44,14 +65,34 @@ impl<S: SimdBytes> Score<S> for Jaccard {
     type Out = f32;
 
     #[inline(always)]
-    fn one(s: S, query: &[u8], row: &[u8]) -> f32 {
-        jaccard(s, query, row)
+    fn four(s: S, query: &[u8], rows: [&[u8]; 4]) -> [f32; 4] {
+        let (mut both, mut any) = ([s.zero(); 4], [s.zero(); 4]);
+        let mut cursor = Cursor::<S, WideU8, WideU8, 1, 4>::new(s, [query], rows);
+        while let Some([([x], ys)]) = cursor.take::<1>() {
+            for i in 0..4 {
+                both[i] = s.count_ones(both[i], s.and(x, ys[i]));
+                any[i] = s.count_ones(any[i], s.or(x, ys[i]));
+            }
+        }
+        if let Some((([x], ys), _)) = cursor.tail() {
+            for i in 0..4 {
+                both[i] = s.count_ones(both[i], s.and(x, ys[i]));
+                any[i] = s.count_ones(any[i], s.or(x, ys[i]));
+            }
+        }
+        let (both, any) = (s.sum_i32_4(both), s.sum_i32_4(any));
+        let mut out = [0.0; 4];
+        for i in 0..4 {
+            out[i] = share(both[i] as u32, any[i] as u32);
+        }
+        out
     }
+}
 
-    #[inline(always)]
-    fn four(s: S, query: &[u8], [a, b, c, d]: [&[u8]; 4]) -> [f32; 4] {
-        [jaccard(s, query, a), jaccard(s, query, b), jaccard(s, query, c), jaccard(s, query, d)]
-    }
+/// `both / any`, 1 for two empty sets.
+#[inline(always)]
+fn share(both: u32, any: u32) -> f32 {
+    if any == 0 { 1.0 } else { both as f32 / any as f32 }
 }
 
 #[inline(always)]
@@ -85,6 +126,5 @@ pub(crate) fn jaccard<S: SimdBytes>(s: S, a: &[u8], b: &[u8]) -> f32 {
         both = s.count_ones(both, s.and(x, y));
         any = s.count_ones(any, s.or(x, y));
     }
-    let (both, any) = (s.sum_i32(both) as u32, s.sum_i32(any) as u32);
-    if any == 0 { 1.0 } else { both as f32 / any as f32 }
+    share(s.sum_i32(both) as u32, s.sum_i32(any) as u32)
 }

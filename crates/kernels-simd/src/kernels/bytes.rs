@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::many::Score;
+use super::many::{Block, Score};
 use super::{similarity, sqrt};
 use crate::simd::{Cursor, Loader, SimdBytes, StepI8, StepU8};
 
@@ -122,19 +122,39 @@ impl<S: SimdBytes, T: ByteTerm<S>> Score<S> for ByteCosines<T> {
     type Row = T::Elem;
     type Out = f32;
 
+    /// The query's norm, and its bias, serve all four rows.
     #[inline(always)]
-    fn one(s: S, query: &[T::Elem], row: &[T::Elem]) -> f32 {
-        cosine::<S, T>(s, query, row)
-    }
-
-    #[inline(always)]
-    fn four(s: S, query: &[T::Elem], [a, b, c, d]: [&[T::Elem]; 4]) -> [f32; 4] {
-        [
-            Self::one(s, query, a),
-            Self::one(s, query, b),
-            Self::one(s, query, c),
-            Self::one(s, query, d),
-        ]
+    fn four(s: S, query: &[T::Elem], rows: [&[T::Elem]; 4]) -> [f32; 4] {
+        let (zero, zeros) = (s.zero(), [s.zero(); 4]);
+        let (mut xx, mut xy, mut yy, mut bias_x, mut bias_y) = (zero, zeros, zeros, zero, zeros);
+        let mut cursor = Cursor::<S, T::Load, T::Load, 1, 4>::new(s, [query], rows);
+        while let Some([([x], ys)]) = cursor.take::<1>() {
+            xx = T::step(s, xx, x, x);
+            bias_x = T::bias(s, bias_x, x);
+            for i in 0..4 {
+                xy[i] = T::step(s, xy[i], ys[i], x);
+                yy[i] = T::step(s, yy[i], ys[i], ys[i]);
+                bias_y[i] = T::bias(s, bias_y[i], ys[i]);
+            }
+        }
+        if let Some((([x], ys), _)) = cursor.tail() {
+            xx = T::step(s, xx, x, x);
+            bias_x = T::bias(s, bias_x, x);
+            for i in 0..4 {
+                xy[i] = T::step(s, xy[i], ys[i], x);
+                yy[i] = T::step(s, yy[i], ys[i], ys[i]);
+                bias_y[i] = T::bias(s, bias_y[i], ys[i]);
+            }
+        }
+        let bias_x = s.sum_i32(bias_x);
+        let norm = sqrt(s.sum_i32(xx).wrapping_sub(bias_x) as f32);
+        let (dots, squares, bias_y) = (s.sum_i32_4(xy), s.sum_i32_4(yy), s.sum_i32_4(bias_y));
+        let mut out = [0.0; 4];
+        for i in 0..4 {
+            let other = sqrt(squares[i].wrapping_sub(bias_y[i]) as f32);
+            out[i] = similarity(dots[i].wrapping_sub(bias_x) as f32, norm, other);
+        }
+        out
     }
 }
 
@@ -145,11 +165,6 @@ impl<S: SimdBytes, T: ByteTerm<S>> Score<S> for Bytes<T> {
     type Query = T::Elem;
     type Row = T::Elem;
     type Out = i32;
-
-    #[inline(always)]
-    fn one(s: S, query: &[T::Elem], row: &[T::Elem]) -> i32 {
-        pair::<S, T>(s, query, row)
-    }
 
     /// The bias depends on the query alone, so that one serves four rows.
     #[inline(always)]
@@ -176,7 +191,9 @@ impl<S: SimdBytes, T: ByteTerm<S>> Score<S> for Bytes<T> {
             sums[3].wrapping_sub(bias),
         ]
     }
+}
 
+impl<S: SimdBytes, T: ByteTerm<S>> Block<S> for Bytes<T> {
     #[inline(always)]
     fn block(s: S, queries: [&[T::Elem]; 4], rows: [&[T::Elem]; 2]) -> [[i32; 2]; 4] {
         let (mut acc, mut bias) = ([[s.zero(); 4]; 2], [s.zero(); 2]);

@@ -5,7 +5,7 @@
 
 use core::marker::PhantomData;
 
-use super::many::Score;
+use super::many::{Block, Score};
 use super::{similarity, sqrt};
 use crate::simd::{Cursor, F32, Loader, Simd};
 
@@ -148,19 +148,32 @@ where
     type Row = B::Elem;
     type Out = f32;
 
+    /// The query's norm is summed once for all four rows.
     #[inline(always)]
-    fn one(s: S, query: &[A::Elem], row: &[B::Elem]) -> f32 {
-        cosine::<S, A, B>(s, query, row)
-    }
-
-    #[inline(always)]
-    fn four(s: S, query: &[A::Elem], [a, b, c, d]: [&[B::Elem]; 4]) -> [f32; 4] {
-        [
-            Self::one(s, query, a),
-            Self::one(s, query, b),
-            Self::one(s, query, c),
-            Self::one(s, query, d),
-        ]
+    fn four(s: S, query: &[A::Elem], rows: [&[B::Elem]; 4]) -> [f32; 4] {
+        let zero = s.splat(0.0);
+        let (mut xx, mut xy, mut yy) = (zero, [zero; 4], [zero; 4]);
+        let mut cursor = Cursor::<S, A, B, 1, 4>::new(s, [query], rows);
+        while let Some([([x], ys)]) = cursor.take::<1>() {
+            xx = s.mul_add(x, x, xx);
+            for i in 0..4 {
+                xy[i] = s.mul_add(x, ys[i], xy[i]);
+                yy[i] = s.mul_add(ys[i], ys[i], yy[i]);
+            }
+        }
+        if let Some((([x], ys), _)) = cursor.tail() {
+            xx = s.mul_add(x, x, xx);
+            for i in 0..4 {
+                xy[i] = s.mul_add(x, ys[i], xy[i]);
+                yy[i] = s.mul_add(ys[i], ys[i], yy[i]);
+            }
+        }
+        let (norm, dots, squares) = (sqrt(s.sum(xx)), s.sum_4(xy), s.sum_4(yy));
+        let mut out = [0.0; 4];
+        for i in 0..4 {
+            out[i] = similarity(dots[i], norm, sqrt(squares[i]));
+        }
+        out
     }
 }
 
@@ -177,11 +190,6 @@ where
     type Query = A::Elem;
     type Row = B::Elem;
     type Out = f32;
-
-    #[inline(always)]
-    fn one(s: S, query: &[A::Elem], row: &[B::Elem]) -> f32 {
-        pair::<S, T, A, B>(s, query, row)
-    }
 
     /// The query is read once for all four rows, and their four sums hide the latency of the
     /// multiply-add as four accumulators of one row would.
@@ -201,7 +209,15 @@ where
         }
         s.sum_4(acc)
     }
+}
 
+impl<S, T, A, B> Block<S> for Floats<T, A, B>
+where
+    S: Simd,
+    T: Term,
+    A: Loader<S, Vec = S::F32>,
+    B: Loader<S, Vec = S::F32>,
+{
     #[inline(always)]
     fn block(s: S, queries: [&[A::Elem]; 4], rows: [&[B::Elem]; 2]) -> [[f32; 2]; 4] {
         let mut acc = [[s.splat(0.0); 4]; 2];

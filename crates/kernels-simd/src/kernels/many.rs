@@ -1,116 +1,103 @@
 //! One query against many rows, and blocks of queries against them.
+//!
+//! What is left when rows or queries are counted off in groups goes through the same code as a whole
+//! group, with one of them repeated: so a row's distance does not depend on what it is asked
+//! together with, and a kernel exists once, not once for each size of the rest.
 
 use crate::rows::Rows;
 use crate::simd::prefetch;
 
-/// A distance that is computed for several rows at once.
+/// A distance of one query and four rows at once.
 pub(crate) trait Score<S: Copy> {
     type Query: Copy;
     type Row: Copy;
     type Out: Copy;
 
-    fn one(s: S, query: &[Self::Query], row: &[Self::Row]) -> Self::Out;
     fn four(s: S, query: &[Self::Query], rows: [&[Self::Row]; 4]) -> [Self::Out; 4];
-    /// Four queries against two rows: as many sums as sixteen registers hold beside the operands.
-    #[inline(always)]
-    fn block(
-        s: S,
-        [p, q, r, t]: [&[Self::Query]; 4],
-        [a, b]: [&[Self::Row]; 2],
-    ) -> [[Self::Out; 2]; 4] {
-        [
-            [Self::one(s, p, a), Self::one(s, p, b)],
-            [Self::one(s, q, a), Self::one(s, q, b)],
-            [Self::one(s, r, a), Self::one(s, r, b)],
-            [Self::one(s, t, a), Self::one(s, t, b)],
-        ]
-    }
 }
 
+/// A distance of four queries and two rows at once: as many sums as sixteen registers hold beside
+/// the operands.
+pub(crate) trait Block<S: Copy>: Score<S> {
+    fn block(s: S, queries: [&[Self::Query]; 4], rows: [&[Self::Row]; 2]) -> [[Self::Out; 2]; 4];
+}
+
+/// `out[i]` is the distance to row `ids[i]`, or row `i` if there are no ids. While the four rows that
+/// ids name are read, the next four are fetched.
 #[inline(always)]
-pub(crate) fn many<S: Copy, D: Score<S>>(
+pub(crate) fn rows<S: Copy, D: Score<S>>(
     s: S,
     query: &[D::Query],
     rows: Rows<'_, D::Row>,
+    ids: Option<&[u32]>,
     out: &mut [D::Out],
 ) {
-    let (fours, rest) = out.as_chunks_mut::<4>();
+    let count = out.len();
+    if ids.is_some() && count > 0 {
+        for row in group(rows, ids, 0, count) {
+            prefetch(row);
+        }
+    }
     let mut i = 0;
-    for four in fours {
-        *four = D::four(s, query, [rows.at(i), rows.at(i + 1), rows.at(i + 2), rows.at(i + 3)]);
+    while i < count {
+        if ids.is_some() && i + 4 < count {
+            for row in group(rows, ids, i + 4, count) {
+                prefetch(row);
+            }
+        }
+        let found = D::four(s, query, group(rows, ids, i, count));
+        for k in 0..4 {
+            put(out, i + k, found[k]);
+        }
         i += 4;
     }
-    for one in rest {
-        *one = D::one(s, query, rows.at(i));
-        i += 1;
-    }
 }
 
-/// While four rows are read, the next four are fetched.
+/// The rows for the places from `i < count` on; for those behind the last, the last again.
 #[inline(always)]
-pub(crate) fn gather<S: Copy, D: Score<S>>(
-    s: S,
-    query: &[D::Query],
-    rows: Rows<'_, D::Row>,
-    ids: &[u32],
-    out: &mut [D::Out],
-) {
-    let (fours, rest) = ids.as_chunks::<4>();
-    let (out_fours, out_rest) = out.as_chunks_mut::<4>();
-    for id in ids.iter().take(4) {
-        prefetch(rows.at(*id as usize));
+fn group<'a, T>(rows: Rows<'a, T>, ids: Option<&[u32]>, i: usize, count: usize) -> [&'a [T]; 4] {
+    let last = count - 1;
+    let mut group: [&[T]; 4] = [&[]; 4];
+    for k in 0..4 {
+        let place = if i + k < last { i + k } else { last };
+        let row = match ids {
+            Some(ids) => ids.get(place).map_or(
+                0,
+                #[inline(always)]
+                |id| *id as usize,
+            ),
+            None => place,
+        };
+        group[k] = rows.at(row);
     }
-    for (i, (four, out)) in fours.iter().zip(out_fours).enumerate() {
-        let next = if i + 1 < fours.len() { &fours[i + 1] } else { rest };
-        for id in next {
-            prefetch(rows.at(*id as usize));
-        }
-        let [a, b, c, d] = *four;
-        let group =
-            [rows.at(a as usize), rows.at(b as usize), rows.at(c as usize), rows.at(d as usize)];
-        *out = D::four(s, query, group);
-    }
-    for (id, out) in rest.iter().zip(out_rest) {
-        *out = D::one(s, query, rows.at(*id as usize));
-    }
+    group
 }
 
-/// Every query against every row; `out` has a row for each query.
+/// Every whole group of four queries against every row; `out` has a row for each query.
 ///
-/// Four queries go through all rows together, so that a row is read from memory once for them.
+/// The four go through all rows together, so that a row is read from memory once for them.
 #[inline(always)]
-pub(crate) fn tile<S: Copy, D: Score<S>>(
+pub(crate) fn blocks<S: Copy, D: Block<S>>(
     s: S,
     queries: Rows<'_, D::Query>,
     rows: Rows<'_, D::Row>,
     out: &mut [D::Out],
 ) {
     let n = rows.len();
-    let blocks = queries.len() / 4 * 4;
     let mut q = 0;
-    while q < blocks {
+    while q + 4 <= queries.len() {
         let group = [queries.at(q), queries.at(q + 1), queries.at(q + 2), queries.at(q + 3)];
         let mut r = 0;
-        while r + 2 <= n {
-            let found = D::block(s, group, [rows.at(r), rows.at(r + 1)]);
+        while r < n {
+            let other = if r + 1 < n { r + 1 } else { r };
+            let found = D::block(s, group, [rows.at(r), rows.at(other)]);
             for i in 0..4 {
                 put(out, (q + i) * n + r, found[i][0]);
-                put(out, (q + i) * n + r + 1, found[i][1]);
+                put(out, (q + i) * n + other, found[i][1]);
             }
             r += 2;
         }
-        if r < n {
-            for i in 0..4 {
-                put(out, (q + i) * n + r, D::one(s, group[i], rows.at(r)));
-            }
-        }
         q += 4;
-    }
-    while q < queries.len() {
-        if let Some(out) = out.get_mut(q * n..(q + 1) * n) {
-            many::<S, D>(s, queries.at(q), rows, out);
-        }
-        q += 1;
     }
 }
 

@@ -3,7 +3,7 @@
 //! The bits of a byte belong to dimensions far apart (see `Kernels::dot_i8_u4`), so that a register
 //! of codes meets registers of the query without a shuffle.
 
-use super::many::Score;
+use super::many::{Block, Score};
 use crate::simd::{Cursor, SimdBytes, WideI8, WideU8};
 
 /// Codes of 4 bits.
@@ -11,15 +11,6 @@ pub(crate) struct Nibbles;
 
 /// Codes of 2 bits.
 pub(crate) struct Crumbs;
-
-#[inline(always)]
-pub(crate) fn one<S, D>(s: S, query: &[i8], row: &[u8]) -> i32
-where
-    S: SimdBytes,
-    D: Score<S, Query = i8, Row = u8, Out = i32>,
-{
-    D::one(s, query, row)
-}
 
 /// Splits a query into the parts whose codes share a byte.
 macro_rules! parts {
@@ -37,13 +28,9 @@ macro_rules! parts {
 
 macro_rules! packed {
     ($name:ident, $parts:tt, $step:ident) => {
-        impl<S: SimdBytes> Score<S> for $name {
-            type Query = i8;
-            type Row = u8;
-            type Out = i32;
-
+        impl $name {
             #[inline(always)]
-            fn one(s: S, query: &[i8], row: &[u8]) -> i32 {
+            pub(crate) fn one<S: SimdBytes>(s: S, query: &[i8], row: &[u8]) -> i32 {
                 let mut acc = [s.zero(); 2];
                 let mut cursor =
                     Cursor::<S, WideI8, WideU8, $parts, 1>::new(s, parts!(query, $parts), [row]);
@@ -61,6 +48,12 @@ macro_rules! packed {
                 }
                 s.sum_i32(s.add_i32(acc[0], acc[1]))
             }
+        }
+
+        impl<S: SimdBytes> Score<S> for $name {
+            type Query = i8;
+            type Row = u8;
+            type Out = i32;
 
             #[inline(always)]
             fn four(s: S, query: &[i8], rows: [&[u8]; 4]) -> [i32; 4] {
@@ -79,7 +72,9 @@ macro_rules! packed {
                 }
                 s.sum_i32_4(acc)
             }
+        }
 
+        impl<S: SimdBytes> Block<S> for $name {
             /// The codes are unpacked once for all four queries.
             #[inline(always)]
             fn block(s: S, queries: [&[i8]; 4], rows: [&[u8]; 2]) -> [[i32; 2]; 4] {

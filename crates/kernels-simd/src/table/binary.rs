@@ -1,6 +1,6 @@
 //! Distances of sets packed one bit an element.
 
-use super::{Rows, gather_shape, many_shape, same_len};
+use super::{Rows, same_len};
 use crate::kernels::binary::{self, Hamming, Jaccard};
 use crate::kernels::many;
 
@@ -26,38 +26,18 @@ family! {
     pub fn jaccard(a: &[u8], b: &[u8]) -> f32 {
         check { same_len(a.len(), b.len()) } run binary::jaccard
     }
-    /// `out[i]` becomes the number of bits that differ between `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn hamming_many(query: &[u8], rows: Rows<'_, u8>, out: &mut [u32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Hamming>
+    fn hamming_rows(query: &[u8], rows: Rows<'_, u8>, ids: Option<&[u32]>, out: &mut [u32]) {
+        check {} run many::rows::<_, Hamming>
     }
-    /// `out[i]` becomes the number of bits that differ between `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn hamming_gather(query: &[u8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [u32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Hamming>
+    fn hamming_blocks(queries: Rows<'_, u8>, rows: Rows<'_, u8>, out: &mut [u32]) {
+        check {} run many::blocks::<_, Hamming>
     }
-    /// `out[i]` becomes the Jaccard similarity of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn jaccard_many(query: &[u8], rows: Rows<'_, u8>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Jaccard>
+    fn jaccard_rows(query: &[u8], rows: Rows<'_, u8>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Jaccard>
     }
-    /// `out[i]` becomes the Jaccard similarity of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn jaccard_gather(query: &[u8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Jaccard>
-    }
+}
+
+in_numbers! {
+    "the number of bits that differ", u8, 1 * u8 => u32: hamming_many, hamming_gather, hamming_rows, hamming_tile, hamming_blocks;
+    "the Jaccard similarity", u8, 1 * u8 => f32: jaccard_many, jaccard_gather, jaccard_rows;
 }

@@ -1,6 +1,6 @@
 //! Distances of bytes, which are exact.
 
-use super::{Rows, gather_shape, many_shape, same_len, tile_shape};
+use super::{Rows, same_len};
 use crate::kernels::bytes::{self, ByteCosines, Bytes as Score, DotI8, DotU8, L2I8, L2U8};
 use crate::kernels::many;
 
@@ -36,74 +36,20 @@ family! {
     pub fn cosine_i8(a: &[i8], b: &[i8]) -> f32 {
         check { same_len(a.len(), b.len()) } run bytes::cosine::<_, DotI8>
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_i8_many(query: &[i8], rows: Rows<'_, i8>, out: &mut [i32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<DotI8>>
+    fn dot_i8_rows(query: &[i8], rows: Rows<'_, i8>, ids: Option<&[u32]>, out: &mut [i32]) {
+        check {} run many::rows::<_, Score<DotI8>>
     }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_i8_gather(query: &[i8], rows: Rows<'_, i8>, ids: &[u32], out: &mut [i32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<DotI8>>
+    fn dot_i8_blocks(queries: Rows<'_, i8>, rows: Rows<'_, i8>, out: &mut [i32]) {
+        check {} run many::blocks::<_, Score<DotI8>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_i8_many(query: &[i8], rows: Rows<'_, i8>, out: &mut [i32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<L2I8>>
+    fn l2_squared_i8_rows(query: &[i8], rows: Rows<'_, i8>, ids: Option<&[u32]>, out: &mut [i32]) {
+        check {} run many::rows::<_, Score<L2I8>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_i8_gather(query: &[i8], rows: Rows<'_, i8>, ids: &[u32], out: &mut [i32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<L2I8>>
+    fn l2_squared_i8_blocks(queries: Rows<'_, i8>, rows: Rows<'_, i8>, out: &mut [i32]) {
+        check {} run many::blocks::<_, Score<L2I8>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn cosine_i8_many(query: &[i8], rows: Rows<'_, i8>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, ByteCosines<DotI8>>
-    }
-    /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn cosine_i8_gather(query: &[i8], rows: Rows<'_, i8>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, ByteCosines<DotI8>>
-    }
-    /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the dimensions differ, or `out` has not room for every query against every row.
-    pub fn dot_i8_tile(queries: Rows<'_, i8>, rows: Rows<'_, i8>, out: &mut [i32]) {
-        check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<DotI8>>
-    }
-    /// `out[q · rows.len() + r]` becomes the squared Euclidean distance of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the dimensions differ, or `out` has not room for every query against every row.
-    pub fn l2_squared_i8_tile(queries: Rows<'_, i8>, rows: Rows<'_, i8>, out: &mut [i32]) {
-        check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<L2I8>>
+    fn cosine_i8_rows(query: &[i8], rows: Rows<'_, i8>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, ByteCosines<DotI8>>
     }
     /// The inner product of unsigned bytes, the same on every instruction set.
     ///
@@ -134,73 +80,28 @@ family! {
     pub fn cosine_u8(a: &[u8], b: &[u8]) -> f32 {
         check { same_len(a.len(), b.len()) } run bytes::cosine::<_, DotU8>
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_u8_many(query: &[u8], rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<DotU8>>
+    fn dot_u8_rows(query: &[u8], rows: Rows<'_, u8>, ids: Option<&[u32]>, out: &mut [i32]) {
+        check {} run many::rows::<_, Score<DotU8>>
     }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_u8_gather(query: &[u8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<DotU8>>
+    fn dot_u8_blocks(queries: Rows<'_, u8>, rows: Rows<'_, u8>, out: &mut [i32]) {
+        check {} run many::blocks::<_, Score<DotU8>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_u8_many(query: &[u8], rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<L2U8>>
+    fn l2_squared_u8_rows(query: &[u8], rows: Rows<'_, u8>, ids: Option<&[u32]>, out: &mut [i32]) {
+        check {} run many::rows::<_, Score<L2U8>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_u8_gather(query: &[u8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<L2U8>>
+    fn l2_squared_u8_blocks(queries: Rows<'_, u8>, rows: Rows<'_, u8>, out: &mut [i32]) {
+        check {} run many::blocks::<_, Score<L2U8>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn cosine_u8_many(query: &[u8], rows: Rows<'_, u8>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, ByteCosines<DotU8>>
+    fn cosine_u8_rows(query: &[u8], rows: Rows<'_, u8>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, ByteCosines<DotU8>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn cosine_u8_gather(query: &[u8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, ByteCosines<DotU8>>
-    }
-    /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the dimensions differ, or `out` has not room for every query against every row.
-    pub fn dot_u8_tile(queries: Rows<'_, u8>, rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<DotU8>>
-    }
-    /// `out[q · rows.len() + r]` becomes the squared Euclidean distance of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the dimensions differ, or `out` has not room for every query against every row.
-    pub fn l2_squared_u8_tile(queries: Rows<'_, u8>, rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<L2U8>>
-    }
+}
+
+in_numbers! {
+    "the inner product", i8, 1 * i8 => i32: dot_i8_many, dot_i8_gather, dot_i8_rows, dot_i8_tile, dot_i8_blocks;
+    "the squared Euclidean distance", i8, 1 * i8 => i32: l2_squared_i8_many, l2_squared_i8_gather, l2_squared_i8_rows, l2_squared_i8_tile, l2_squared_i8_blocks;
+    "the cosine similarity", i8, 1 * i8 => f32: cosine_i8_many, cosine_i8_gather, cosine_i8_rows;
+    "the inner product", u8, 1 * u8 => i32: dot_u8_many, dot_u8_gather, dot_u8_rows, dot_u8_tile, dot_u8_blocks;
+    "the squared Euclidean distance", u8, 1 * u8 => i32: l2_squared_u8_many, l2_squared_u8_gather, l2_squared_u8_rows, l2_squared_u8_tile, l2_squared_u8_blocks;
+    "the cosine similarity", u8, 1 * u8 => f32: cosine_u8_many, cosine_u8_gather, cosine_u8_rows;
 }

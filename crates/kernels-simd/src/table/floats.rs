@@ -1,6 +1,6 @@
 //! Distances of `f32`.
 
-use super::{Rows, gather_shape, many_shape, same_len, tile_shape};
+use super::{Rows, same_len};
 use crate::kernels::distance::{self, Cosines, Dot, Floats as Score, L2};
 use crate::kernels::many;
 use crate::simd::F32;
@@ -49,73 +49,25 @@ family! {
     pub fn norm(a: &[f32]) -> f32 {
         check {} run distance::norm
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<Dot, F32, F32>>
+    fn dot_rows(query: &[f32], rows: Rows<'_, f32>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Score<Dot, F32, F32>>
     }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<Dot, F32, F32>>
+    fn dot_blocks(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
+        check {} run many::blocks::<_, Score<Dot, F32, F32>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Score<L2, F32, F32>>
+    fn l2_squared_rows(query: &[f32], rows: Rows<'_, f32>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Score<L2, F32, F32>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Score<L2, F32, F32>>
+    fn l2_squared_blocks(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
+        check {} run many::blocks::<_, Score<L2, F32, F32>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn cosine_many(query: &[f32], rows: Rows<'_, f32>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Cosines<F32, F32>>
+    fn cosine_rows(query: &[f32], rows: Rows<'_, f32>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Cosines<F32, F32>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn cosine_gather(query: &[f32], rows: Rows<'_, f32>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Cosines<F32, F32>>
-    }
-    /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the dimensions differ, or `out` has not room for every query against every row.
-    pub fn dot_tile(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
-        check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<Dot, F32, F32>>
-    }
-    /// `out[q · rows.len() + r]` becomes the squared Euclidean distance of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the dimensions differ, or `out` has not room for every query against every row.
-    pub fn l2_squared_tile(queries: Rows<'_, f32>, rows: Rows<'_, f32>, out: &mut [f32]) {
-        check { tile_shape(queries.dim(), rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Score<L2, F32, F32>>
-    }
+}
+
+in_numbers! {
+    "the inner product", f32, 1 * f32 => f32: dot_many, dot_gather, dot_rows, dot_tile, dot_blocks;
+    "the squared Euclidean distance", f32, 1 * f32 => f32: l2_squared_many, l2_squared_gather, l2_squared_rows, l2_squared_tile, l2_squared_blocks;
+    "the cosine similarity", f32, 1 * f32 => f32: cosine_many, cosine_gather, cosine_rows;
 }

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{Rows, gather_shape, many_shape, same_len};
+use super::{Rows, same_len};
 use crate::kernels::distance::{self, Cosines, Dot, Floats, L2};
 use crate::kernels::many;
 use crate::simd::{Bf16, F16};
@@ -34,56 +34,20 @@ family! {
     pub fn cosine_f16(a: &[f16], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::cosine::<_, F16, F16>
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F16, F16>>
+    fn dot_f16_rows(query: &[f16], rows: Rows<'_, f16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<Dot, F16, F16>>
     }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F16, F16>>
+    fn dot_f16_blocks(queries: Rows<'_, f16>, rows: Rows<'_, f16>, out: &mut [f32]) {
+        check {} run many::blocks::<_, Floats<Dot, F16, F16>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F16, F16>>
+    fn l2_squared_f16_rows(query: &[f16], rows: Rows<'_, f16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<L2, F16, F16>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F16, F16>>
+    fn l2_squared_f16_blocks(queries: Rows<'_, f16>, rows: Rows<'_, f16>, out: &mut [f32]) {
+        check {} run many::blocks::<_, Floats<L2, F16, F16>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn cosine_f16_many(query: &[f16], rows: Rows<'_, f16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Cosines<F16, F16>>
-    }
-    /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn cosine_f16_gather(query: &[f16], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Cosines<F16, F16>>
+    fn cosine_f16_rows(query: &[f16], rows: Rows<'_, f16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Cosines<F16, F16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of bfloat16, multiplied and summed as `f32`.
     ///
@@ -109,55 +73,28 @@ family! {
     pub fn cosine_bf16(a: &[bf16], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::cosine::<_, Bf16, Bf16>
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, Bf16, Bf16>>
+    fn dot_bf16_rows(query: &[bf16], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<Dot, Bf16, Bf16>>
     }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, Bf16, Bf16>>
+    fn dot_bf16_blocks(queries: Rows<'_, bf16>, rows: Rows<'_, bf16>, out: &mut [f32]) {
+        check {} run many::blocks::<_, Floats<Dot, Bf16, Bf16>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, Bf16, Bf16>>
+    fn l2_squared_bf16_rows(query: &[bf16], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<L2, Bf16, Bf16>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, Bf16, Bf16>>
+    fn l2_squared_bf16_blocks(queries: Rows<'_, bf16>, rows: Rows<'_, bf16>, out: &mut [f32]) {
+        check {} run many::blocks::<_, Floats<L2, Bf16, Bf16>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn cosine_bf16_many(query: &[bf16], rows: Rows<'_, bf16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Cosines<Bf16, Bf16>>
+    fn cosine_bf16_rows(query: &[bf16], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Cosines<Bf16, Bf16>>
     }
-    /// `out[i]` becomes the cosine similarity of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn cosine_bf16_gather(query: &[bf16], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Cosines<Bf16, Bf16>>
-    }
+}
+
+in_numbers! {
+    "the inner product", f16, 1 * f16 => f32: dot_f16_many, dot_f16_gather, dot_f16_rows, dot_f16_tile, dot_f16_blocks;
+    "the squared Euclidean distance", f16, 1 * f16 => f32: l2_squared_f16_many, l2_squared_f16_gather, l2_squared_f16_rows, l2_squared_f16_tile, l2_squared_f16_blocks;
+    "the cosine similarity", f16, 1 * f16 => f32: cosine_f16_many, cosine_f16_gather, cosine_f16_rows;
+    "the inner product", bf16, 1 * bf16 => f32: dot_bf16_many, dot_bf16_gather, dot_bf16_rows, dot_bf16_tile, dot_bf16_blocks;
+    "the squared Euclidean distance", bf16, 1 * bf16 => f32: l2_squared_bf16_many, l2_squared_bf16_gather, l2_squared_bf16_rows, l2_squared_bf16_tile, l2_squared_bf16_blocks;
+    "the cosine similarity", bf16, 1 * bf16 => f32: cosine_bf16_many, cosine_bf16_gather, cosine_bf16_rows;
 }

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{Rows, gather_shape, many_shape, same_len};
+use super::{Rows, same_len};
 use crate::kernels::distance::{self, Dot, Floats, L2};
 use crate::kernels::many;
 use crate::simd::{Bf16, F16, F32, I8AsF32};
@@ -17,22 +17,8 @@ family! {
     pub fn dot_f32_f16(a: &[f32], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F32, F16>
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_f32_f16_many(query: &[f32], rows: Rows<'_, f16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F32, F16>>
-    }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_f32_f16_gather(query: &[f32], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F32, F16>>
+    fn dot_f32_f16_rows(query: &[f32], rows: Rows<'_, f16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<Dot, F32, F16>>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `f16` vector,
     /// as `f32`.
@@ -42,22 +28,8 @@ family! {
     pub fn l2_squared_f32_f16(a: &[f32], b: &[f16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F32, F16>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_f32_f16_many(query: &[f32], rows: Rows<'_, f16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F32, F16>>
-    }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_f32_f16_gather(query: &[f32], rows: Rows<'_, f16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F32, F16>>
+    fn l2_squared_f32_f16_rows(query: &[f32], rows: Rows<'_, f16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<L2, F32, F16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `bf16` vector, as `f32`.
     ///
@@ -66,22 +38,8 @@ family! {
     pub fn dot_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F32, Bf16>
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_f32_bf16_many(query: &[f32], rows: Rows<'_, bf16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F32, Bf16>>
-    }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_f32_bf16_gather(query: &[f32], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F32, Bf16>>
+    fn dot_f32_bf16_rows(query: &[f32], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<Dot, F32, Bf16>>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `bf16` vector,
     /// as `f32`.
@@ -91,22 +49,8 @@ family! {
     pub fn l2_squared_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F32, Bf16>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_f32_bf16_many(query: &[f32], rows: Rows<'_, bf16>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F32, Bf16>>
-    }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_f32_bf16_gather(query: &[f32], rows: Rows<'_, bf16>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F32, Bf16>>
+    fn l2_squared_f32_bf16_rows(query: &[f32], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<L2, F32, Bf16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `i8` vector, as `f32`.
     ///
@@ -117,22 +61,8 @@ family! {
     pub fn dot_f32_i8(a: &[f32], b: &[i8]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F32, I8AsF32>
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn dot_f32_i8_many(query: &[f32], rows: Rows<'_, i8>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<Dot, F32, I8AsF32>>
-    }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_f32_i8_gather(query: &[f32], rows: Rows<'_, i8>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<Dot, F32, I8AsF32>>
+    fn dot_f32_i8_rows(query: &[f32], rows: Rows<'_, i8>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<Dot, F32, I8AsF32>>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `i8` vector, as
     /// `f32`.
@@ -142,21 +72,16 @@ family! {
     pub fn l2_squared_f32_i8(a: &[f32], b: &[i8]) -> f32 {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, F32, I8AsF32>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, or `out` not their number.
-    pub fn l2_squared_f32_i8_many(query: &[f32], rows: Rows<'_, i8>, out: &mut [f32]) {
-        check { many_shape(query.len(), rows.dim(), rows.len(), out.len()) } run many::many::<_, Floats<L2, F32, I8AsF32>>
+    fn l2_squared_f32_i8_rows(query: &[f32], rows: Rows<'_, i8>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Floats<L2, F32, I8AsF32>>
     }
-    /// `out[i]` becomes the squared Euclidean distance of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not the rows' dimension, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn l2_squared_f32_i8_gather(query: &[f32], rows: Rows<'_, i8>, ids: &[u32], out: &mut [f32]) {
-        check { gather_shape(query.len(), rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Floats<L2, F32, I8AsF32>>
-    }
+}
+
+in_numbers! {
+    "the inner product", f32, 1 * f16 => f32: dot_f32_f16_many, dot_f32_f16_gather, dot_f32_f16_rows;
+    "the squared Euclidean distance", f32, 1 * f16 => f32: l2_squared_f32_f16_many, l2_squared_f32_f16_gather, l2_squared_f32_f16_rows;
+    "the inner product", f32, 1 * bf16 => f32: dot_f32_bf16_many, dot_f32_bf16_gather, dot_f32_bf16_rows;
+    "the squared Euclidean distance", f32, 1 * bf16 => f32: l2_squared_f32_bf16_many, l2_squared_f32_bf16_gather, l2_squared_f32_bf16_rows;
+    "the inner product", f32, 1 * i8 => f32: dot_f32_i8_many, dot_f32_i8_gather, dot_f32_i8_rows;
+    "the squared Euclidean distance", f32, 1 * i8 => f32: l2_squared_f32_i8_many, l2_squared_f32_i8_gather, l2_squared_f32_i8_rows;
 }

@@ -104,6 +104,77 @@ macro_rules! family {
     };
 }
 
+/// Makes the methods of distances against rows: the sentence that says what one is, how many values
+/// of a query meet one of a row, and the names. Rows in order and rows by id share a kernel; queries
+/// that fill no block of four go through it one by one.
+macro_rules! in_numbers {
+    ($($what:literal, $query:ty, $codes:literal * $row:ty => $out:ty:
+        $many:ident, $gather:ident, $rows:ident $(, $tile:ident, $blocks:ident)?;)*) => {
+        impl super::Kernels {$(
+            #[doc = concat!("`out[i]` becomes ", $what, " of `query` and row `i`.")]
+            ///
+            /// # Panics
+            /// If `query` does not fit the rows' dimension, or `out` has not their number.
+            #[inline]
+            #[track_caller]
+            pub fn $many(&self, query: &[$query], rows: Rows<'_, $row>, out: &mut [$out]) {
+                super::many_shape(query.len(), $codes * rows.dim(), rows.len(), out.len());
+                self.$rows(query, rows, None, out);
+            }
+
+            #[doc = concat!("`out[i]` becomes ", $what, " of `query` and row `ids[i]`.")]
+            ///
+            /// Four rows are read at a time while the next four are fetched from memory.
+            ///
+            /// # Panics
+            /// If `query` does not fit the rows' dimension, `out` has not the length of `ids`, or an
+            /// id is not below the number of rows.
+            #[inline]
+            #[track_caller]
+            pub fn $gather(
+                &self,
+                query: &[$query],
+                rows: Rows<'_, $row>,
+                ids: &[u32],
+                out: &mut [$out],
+            ) {
+                let dim = $codes * rows.dim();
+                super::gather_shape(query.len(), dim, rows.len(), ids, out.len());
+                self.$rows(query, rows, Some(ids), out);
+            }
+
+            $(
+                #[doc = concat!("`out[q · rows.len() + r]` becomes ", $what, " of query `q` and row `r`.")]
+                ///
+                /// Four queries go through the rows together: a row is read from memory once for
+                /// them.
+                ///
+                /// # Panics
+                /// If the queries do not fit the rows' dimension, or `out` has not room for every
+                /// query against every row.
+                #[track_caller]
+                pub fn $tile(
+                    &self,
+                    queries: Rows<'_, $query>,
+                    rows: Rows<'_, $row>,
+                    out: &mut [$out],
+                ) {
+                    let (dim, count) = ($codes * rows.dim(), queries.len());
+                    super::tile_shape(queries.dim(), dim, count, rows.len(), out.len());
+                    let single = count % 4;
+                    let (blocks, rest) = out.split_at_mut((count - single) * rows.len());
+                    self.$blocks(queries, rows, blocks);
+                    // Without rows there is nothing to write, and no chunk to be had.
+                    let rest = rest.chunks_exact_mut(rows.len().max(1));
+                    for (q, out) in (count - single..count).zip(rest) {
+                        self.$rows(queries.at(q), rows, None, out);
+                    }
+                }
+            )?
+        )*}
+    };
+}
+
 mod activations;
 mod binary;
 mod byte_products;

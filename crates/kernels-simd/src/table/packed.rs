@@ -1,8 +1,8 @@
 //! `i8` queries against packed codes of 4 and 2 bits, for quantised search.
 
-use super::{Rows, gather_shape, many_shape, packed_len, tile_shape};
+use super::{Rows, packed_len};
 use crate::kernels::many;
-use crate::kernels::packed::{self, Crumbs, Nibbles};
+use crate::kernels::packed::{Crumbs, Nibbles};
 
 family! {
     bytes Packed in packed;
@@ -19,33 +19,13 @@ family! {
     /// # Panics
     /// Unless `query` has 2 values for each byte of `row`.
     pub fn dot_i8_u4(query: &[i8], row: &[u8]) -> i32 {
-        check { packed_len(query.len(), 2, row.len()) } run packed::one::<_, Nibbles>
+        check { packed_len(query.len(), 2, row.len()) } run Nibbles::one
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not 2 values for each byte of a row, or `out` not their number.
-    pub fn dot_i8_u4_many(query: &[i8], rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { many_shape(query.len(), 2 * rows.dim(), rows.len(), out.len()) } run many::many::<_, Nibbles>
+    fn dot_i8_u4_rows(query: &[i8], rows: Rows<'_, u8>, ids: Option<&[u32]>, out: &mut [i32]) {
+        check {} run many::rows::<_, Nibbles>
     }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not 2 values for each byte of a row, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_i8_u4_gather(query: &[i8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
-        check { gather_shape(query.len(), 2 * rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Nibbles>
-    }
-    /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the queries have not 2 values for each byte of a row, or `out` has not room for every query against every row.
-    pub fn dot_i8_u4_tile(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { tile_shape(queries.dim(), 2 * rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Nibbles>
+    fn dot_i8_u4_blocks(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
+        check {} run many::blocks::<_, Nibbles>
     }
     /// The inner product of an `i8` query and a row of packed unsigned 2-bit codes.
     ///
@@ -58,32 +38,17 @@ family! {
     /// # Panics
     /// Unless `query` has 4 values for each byte of `row`.
     pub fn dot_i8_u2(query: &[i8], row: &[u8]) -> i32 {
-        check { packed_len(query.len(), 4, row.len()) } run packed::one::<_, Crumbs>
+        check { packed_len(query.len(), 4, row.len()) } run Crumbs::one
     }
-    /// `out[i]` becomes the inner product of `query` and row `i`.
-    ///
-    /// # Panics
-    /// If `query` has not 4 values for each byte of a row, or `out` not their number.
-    pub fn dot_i8_u2_many(query: &[i8], rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { many_shape(query.len(), 4 * rows.dim(), rows.len(), out.len()) } run many::many::<_, Crumbs>
+    fn dot_i8_u2_rows(query: &[i8], rows: Rows<'_, u8>, ids: Option<&[u32]>, out: &mut [i32]) {
+        check {} run many::rows::<_, Crumbs>
     }
-    /// `out[i]` becomes the inner product of `query` and row `ids[i]`.
-    ///
-    /// Four rows are read at a time while the next four are fetched from memory.
-    ///
-    /// # Panics
-    /// If `query` has not 4 values for each byte of a row, `out` not the length of `ids`, or an id is not below
-    /// the number of rows.
-    pub fn dot_i8_u2_gather(query: &[i8], rows: Rows<'_, u8>, ids: &[u32], out: &mut [i32]) {
-        check { gather_shape(query.len(), 4 * rows.dim(), rows.len(), ids, out.len()) } run many::gather::<_, Crumbs>
+    fn dot_i8_u2_blocks(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
+        check {} run many::blocks::<_, Crumbs>
     }
-    /// `out[q · rows.len() + r]` becomes the inner product of query `q` and row `r`.
-    ///
-    /// Four queries go through the rows together: a row is read from memory once for them.
-    ///
-    /// # Panics
-    /// If the queries have not 4 values for each byte of a row, or `out` has not room for every query against every row.
-    pub fn dot_i8_u2_tile(queries: Rows<'_, i8>, rows: Rows<'_, u8>, out: &mut [i32]) {
-        check { tile_shape(queries.dim(), 4 * rows.dim(), queries.len(), rows.len(), out.len()) } run many::tile::<_, Crumbs>
-    }
+}
+
+in_numbers! {
+    "the inner product", i8, 2 * u8 => i32: dot_i8_u4_many, dot_i8_u4_gather, dot_i8_u4_rows, dot_i8_u4_tile, dot_i8_u4_blocks;
+    "the inner product", i8, 4 * u8 => i32: dot_i8_u2_many, dot_i8_u2_gather, dot_i8_u2_rows, dot_i8_u2_tile, dot_i8_u2_blocks;
 }

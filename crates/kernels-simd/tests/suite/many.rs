@@ -91,6 +91,7 @@ fn check<Q: Poison, R: Poison, O: Result>(
                     for (i, &got) in out.iter().enumerate() {
                         same(got, i / ROWS, i % ROWS);
                     }
+                    tile(kernels, queries, Rows::new(&[], dim, dim), &mut []);
                 }
             }
         }
@@ -107,21 +108,23 @@ pub(crate) fn floats_in_numbers_equal_one_by_one() {
 }
 
 pub(crate) fn halves_in_numbers_equal_one_by_one() {
-    check::<f16, f16, f32>(1, K::dot_f16, K::dot_f16_many, K::dot_f16_gather, None);
-    check::<bf16, bf16, f32>(1, K::dot_bf16, K::dot_bf16_many, K::dot_bf16_gather, None);
+    let tile: Tile<f16, f16, f32> = K::dot_f16_tile;
+    check(1, K::dot_f16, K::dot_f16_many, K::dot_f16_gather, Some(tile));
+    let tile: Tile<bf16, bf16, f32> = K::dot_bf16_tile;
+    check(1, K::dot_bf16, K::dot_bf16_many, K::dot_bf16_gather, Some(tile));
     check::<f16, f16, f32>(
         1,
         K::l2_squared_f16,
         K::l2_squared_f16_many,
         K::l2_squared_f16_gather,
-        None,
+        Some(K::l2_squared_f16_tile),
     );
     check::<bf16, bf16, f32>(
         1,
         K::l2_squared_bf16,
         K::l2_squared_bf16_many,
         K::l2_squared_bf16_gather,
-        None,
+        Some(K::l2_squared_bf16_tile),
     );
     check::<f16, f16, f32>(1, K::cosine_f16, K::cosine_f16_many, K::cosine_f16_gather, None);
     check::<bf16, bf16, f32>(1, K::cosine_bf16, K::cosine_bf16_many, K::cosine_bf16_gather, None);
@@ -178,6 +181,7 @@ pub(crate) fn packed_and_binary_in_numbers_equal_one_by_one() {
     check(2, K::dot_i8_u4, K::dot_i8_u4_many, K::dot_i8_u4_gather, Some(tile));
     let tile: Tile<i8, u8, i32> = K::dot_i8_u2_tile;
     check(4, K::dot_i8_u2, K::dot_i8_u2_many, K::dot_i8_u2_gather, Some(tile));
-    check::<u8, u8, u32>(1, K::hamming, K::hamming_many, K::hamming_gather, None);
+    let tile: Tile<u8, u8, u32> = K::hamming_tile;
+    check(1, K::hamming, K::hamming_many, K::hamming_gather, Some(tile));
     check::<u8, u8, f32>(1, K::jaccard, K::jaccard_many, K::jaccard_gather, None);
 }
