@@ -138,8 +138,8 @@ fn import(
     index: &Index,
     out: &mut Assembled,
 ) -> Result<Part, Error> {
-    let mut allow: Option<BTreeSet<&String>> = None;
-    let mut deny = BTreeSet::new();
+    let mut allow: Option<Vec<&String>> = None;
+    let mut deny: Vec<&String> = Vec::new();
     let constraints = index.get(&Slot::Imports(scope.into()));
     for (id, constraint) in constraints {
         out.enforced.insert(id);
@@ -154,8 +154,10 @@ fn import(
             _ => {}
         }
     }
+    deny.sort_unstable();
+    deny.dedup();
     let separator = pattern::path_separator(dialect);
-    let below = |paths: &BTreeSet<&String>| {
+    let below = |paths: &[&String]| {
         let rest = pattern::any_path(dialect);
         format!(
             "{}(?:{}{rest})?",
@@ -282,7 +284,7 @@ fn expression_of(
     // Rules that only alternatives without an end refer to are left out.
     let mut reached: RuleSet = RuleSet::default();
     let mut open: Vec<&Alternative> = roots;
-    let mut inexpressible = BTreeMap::new();
+    let mut inexpressible = Vec::new();
     let mut enforced: Vec<ContentId> = Vec::new();
     while let Some(alternative) = open.pop() {
         enforced.extend(&alternative.used);

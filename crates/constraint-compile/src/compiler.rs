@@ -38,8 +38,8 @@ pub struct Compiler {
     set: ConstraintSet,
     groups: HashMap<Group, BTreeSet<ContentId>>,
     touched: HashSet<Group>,
-    conflicts: BTreeMap<Group, Vec<Conflict>>,
-    dropped: BTreeMap<ContentId, Dropped>,
+    conflicts: HashMap<Group, Vec<Conflict>>,
+    dropped: HashMap<ContentId, Dropped>,
     index: Index,
     fragments: Fragments,
     changed: bool,
@@ -59,8 +59,8 @@ impl Compiler {
             set: ConstraintSet::new(),
             groups: HashMap::new(),
             touched: HashSet::new(),
-            conflicts: BTreeMap::new(),
-            dropped: BTreeMap::new(),
+            conflicts: HashMap::new(),
+            dropped: HashMap::new(),
             index: Index::default(),
             fragments: Fragments::default(),
             changed: true,
@@ -178,7 +178,7 @@ impl Compiler {
         }
         if again || !self.dropped.is_empty() || !self.conflicts.is_empty() {
             let dropped = resolve(&self.set, self.conflicts.values().flatten().copied())?;
-            let dropped: BTreeMap<ContentId, Dropped> =
+            let dropped: HashMap<ContentId, Dropped> =
                 dropped.into_iter().map(|d| (d.constraint, d)).collect();
             for id in self.dropped.keys().filter(|id| !dropped.contains_key(id)) {
                 if let Some(c) = self.set.get(*id).filter(|c| in_force(c)) {

@@ -5,7 +5,8 @@
 //! clash: a sweep for ranges, buckets for definitions, set algebra for lists. The work is near
 //! linear in the number of constraints plus the number of clashes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{
@@ -100,7 +101,7 @@ pub fn resolve(
     set: &ConstraintSet,
     conflicts: impl IntoIterator<Item = Conflict>,
 ) -> Result<Vec<Dropped>, Error> {
-    let mut against: BTreeMap<ContentId, Vec<(ContentId, Clash)>> = BTreeMap::new();
+    let mut against: HashMap<ContentId, Vec<(ContentId, Clash)>> = HashMap::new();
     for c in conflicts {
         against.entry(c.first).or_default().push((c.second, c.clash));
         against.entry(c.second).or_default().push((c.first, c.clash));
@@ -108,7 +109,7 @@ pub fn resolve(
     let mut ordered: Vec<Member> =
         against.keys().filter_map(|id| set.get(*id).map(|c| (*id, c))).collect();
     ordered.sort_by_key(|(id, c)| (std::cmp::Reverse(c.rank()), *id));
-    let mut kept = BTreeSet::new();
+    let mut kept = HashSet::new();
     let mut dropped = Vec::new();
     for (id, constraint) in ordered {
         let winner = against[&id].iter().filter(|(other, _)| kept.contains(other)).min();
@@ -134,7 +135,7 @@ pub fn resolve(
 pub(crate) type Member<'a> = (ContentId, &'a Arc<Constraint>);
 
 /// Constraints that can clash at all.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Group {
     class: Class,
     subject: String,
@@ -254,13 +255,16 @@ fn clash(a: &Constraint, b: &Constraint) -> Option<Clash> {
 
 /// Definitions of one name: bucketed by file and body, so that only unequal pairs are formed.
 fn differing(members: &[Member], found: &mut Vec<Conflict>) {
-    let mut files: BTreeMap<&str, Vec<Vec<Member>>> = BTreeMap::new();
-    for &(id, c) in members {
-        let buckets = files.entry(&c.origin.file).or_default();
-        match buckets.iter_mut().find(|b| b[0].1.body == c.body) {
-            Some(bucket) => bucket.push((id, c)),
-            None => buckets.push(vec![(id, c)]),
+    let mut files: Vec<(&str, Vec<Vec<Member>>)> = Vec::new();
+    for (file, members) in grouped(members, |(_, c)| Some(c.origin.file.as_str())) {
+        let mut buckets: Vec<Vec<Member>> = Vec::new();
+        for member in members {
+            match buckets.iter_mut().find(|b| b[0].1.body == member.1.body) {
+                Some(bucket) => bucket.push(member),
+                None => buckets.push(vec![member]),
+            }
         }
+        files.push((file, buckets));
     }
     let mut pairs = |a: &[Member], b: &[Member]| {
         let clash = match &a[0].1.body {
@@ -272,11 +276,12 @@ fn differing(members: &[Member], found: &mut Vec<Conflict>) {
             found.extend(b.iter().map(|y| conflict(x.0, y.0, clash)));
         }
     };
-    let anywhere = files.remove("").unwrap_or_default();
+    let file_less = files.iter().position(|(file, _)| file.is_empty());
+    let anywhere = file_less.map(|at| files.swap_remove(at).1).unwrap_or_default();
     for (i, a) in anywhere.iter().enumerate() {
         anywhere[i + 1..].iter().for_each(|b| pairs(a, b));
     }
-    for buckets in files.values() {
+    for (_, buckets) in &files {
         for (i, a) in buckets.iter().enumerate() {
             for b in anywhere.iter().filter(|b| b[0].1.body != a[0].1.body) {
                 pairs(a, b);
@@ -313,30 +318,42 @@ fn ranges(members: &[Member], found: &mut Vec<Conflict>) {
 }
 
 /// Groups members by what they say, and compares what they say in pairs.
-fn in_pairs<'a, K: PairKey + Ord>(
+fn in_pairs<'a, K: PairKey + Copy + Eq + Hash>(
     members: &[Member<'a>],
     found: &mut Vec<Conflict>,
     key: impl Fn(&'a Constraint) -> Option<K>,
 ) {
-    let mut distinct: BTreeMap<K, Vec<ContentId>> = BTreeMap::new();
-    for &(id, c) in members {
-        if let Some(key) = key(c) {
-            distinct.entry(key).or_default().push(id);
-        }
-    }
-    let distinct: Vec<(K, Vec<ContentId>)> = distinct.into_iter().collect();
+    let distinct = grouped(members, |(_, c)| key(c));
     for (i, (a, ids)) in distinct.iter().enumerate() {
         if a.excludes(a) {
             for (j, x) in ids.iter().enumerate() {
-                found.extend(ids[j + 1..].iter().map(|y| conflict(*x, *y, a.clash())));
+                found.extend(ids[j + 1..].iter().map(|y| conflict(x.0, y.0, a.clash())));
             }
         }
         for (b, others) in distinct[i + 1..].iter().filter(|(b, _)| a.excludes(b)) {
             for x in ids {
-                found.extend(others.iter().map(|y| conflict(*x, *y, b.clash())));
+                found.extend(others.iter().map(|y| conflict(x.0, y.0, b.clash())));
             }
         }
     }
+}
+
+/// Members by what `key` says of them, in the order in which they first say it.
+fn grouped<'a, K: Copy + Eq + Hash>(
+    members: &[Member<'a>],
+    key: impl Fn(Member<'a>) -> Option<K>,
+) -> Vec<(K, Vec<Member<'a>>)> {
+    let mut at = HashMap::new();
+    let mut groups: Vec<(K, Vec<Member<'a>>)> = Vec::new();
+    for &member in members {
+        let Some(key) = key(member) else { continue };
+        let at = *at.entry(key).or_insert(groups.len());
+        if at == groups.len() {
+            groups.push((key, Vec::new()));
+        }
+        groups[at].1.push(member);
+    }
+    groups
 }
 
 trait PairKey {
@@ -345,7 +362,7 @@ trait PairKey {
 }
 
 /// What a constraint says about a value. Ranges among themselves are left to the sweep.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum ValueKey<'a> {
     Literals(&'a BTreeSet<Literal>),
     Range(Bound, Bound),

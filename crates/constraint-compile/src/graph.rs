@@ -1,13 +1,13 @@
 //! Which constraint needs which: by the names that they define and use.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use edgekit_constraint_ir::{ConstraintSet, ContentId};
 
 /// The dependencies among the constraints of a set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dependencies {
-    needs: BTreeMap<ContentId, BTreeSet<ContentId>>,
+    needs: HashMap<ContentId, BTreeSet<ContentId>>,
 }
 
 /// Constraints that need each other in a circle, as recursive types do.
@@ -27,7 +27,7 @@ impl Dependencies {
                 definers.entry(name).or_default().push(id);
             }
         }
-        let mut needs = BTreeMap::new();
+        let mut needs = HashMap::new();
         for (id, c) in set.iter() {
             let mut needed = BTreeSet::new();
             for name in c.body.uses() {
@@ -52,7 +52,7 @@ impl Dependencies {
     /// # Errors
     /// A [`Cycle`] with one example if there is no such order.
     pub fn topological(&self) -> Result<Vec<ContentId>, Cycle> {
-        let mut waiting: BTreeMap<ContentId, usize> = BTreeMap::new();
+        let mut waiting: HashMap<ContentId, usize> = HashMap::new();
         let mut needed_by: HashMap<ContentId, Vec<ContentId>> = HashMap::new();
         for (id, needs) in &self.needs {
             waiting.insert(*id, needs.len());
@@ -74,7 +74,7 @@ impl Dependencies {
             }
         }
         // Everything that still waits needs something that waits too: walking on must circle.
-        let Some(start) = waiting.keys().next().copied() else { return Ok(order) };
+        let Some(start) = waiting.keys().min().copied() else { return Ok(order) };
         let mut path = vec![start];
         loop {
             let last = path[path.len() - 1];

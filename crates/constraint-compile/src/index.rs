@@ -1,9 +1,9 @@
 //! Hard constraints by what they speak about, and what has changed since somebody asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use edgekit_constraint_ir::{Body, Canonical, Constraint, ContentId, Type};
+use edgekit_constraint_ir::{Body, Canonical, Constraint, ConstraintSet, ContentId, Type};
 
 /// A place that constraints speak about and rules ask about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,14 +64,14 @@ impl Slot {
 /// The constraints that are in force, by slot, and which slots have changed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
-    entries: HashMap<Slot, BTreeMap<ContentId, Arc<Constraint>>>,
+    entries: HashMap<Slot, ConstraintSet>,
     changed: Vec<Slot>,
 }
 
 impl Index {
     pub(crate) fn insert(&mut self, id: ContentId, constraint: &Arc<Constraint>) {
         for slot in Slot::of(&constraint.body) {
-            self.entries.entry(slot.clone()).or_default().insert(id, Arc::clone(constraint));
+            self.entries.entry(slot.clone()).or_default().share(id, constraint);
             self.changed.push(slot);
         }
     }
@@ -79,7 +79,7 @@ impl Index {
     pub(crate) fn remove(&mut self, id: ContentId, constraint: &Constraint) {
         for slot in Slot::of(&constraint.body) {
             if let Some(entry) = self.entries.get_mut(&slot) {
-                entry.remove(&id);
+                entry.remove(id);
                 if entry.is_empty() {
                     self.entries.remove(&slot);
                 }
@@ -98,6 +98,6 @@ impl Index {
         &'i self,
         slot: &Slot,
     ) -> impl Iterator<Item = (ContentId, &'i Constraint)> + use<'i> {
-        self.entries.get(slot).into_iter().flatten().map(|(id, c)| (*id, &**c))
+        self.entries.get(slot).into_iter().flat_map(ConstraintSet::iter).map(|(id, c)| (id, &**c))
     }
 }

@@ -95,11 +95,9 @@ impl Body {
     }
 
     /// The names that this body uses and does not define, in order and without repetition.
-    pub fn uses(&self) -> BTreeSet<&str> {
-        let mut names = BTreeSet::new();
-        let mut add = |name| {
-            names.insert(name);
-        };
+    pub fn uses(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        let mut add = |name| names.push(name);
         match self {
             Body::Function(b) => {
                 b.parameters.iter().for_each(|p| p.ty.each_name(&mut add));
@@ -123,6 +121,8 @@ impl Body {
             Body::Pattern(b) => add(&b.target),
             _ => {}
         }
+        names.sort_unstable();
+        names.dedup();
         names
     }
 }

@@ -106,6 +106,17 @@ impl PartialEq for Number {
 
 impl Eq for Number {}
 
+/// Equal values have one hash: an integer that equals a real number is exactly that `f64`.
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let value = match self {
+            Number::Integer(n) => *n as f64,
+            Number::Real(x) => x.0,
+        };
+        value.to_bits().hash(state);
+    }
+}
+
 /// Compares exactly: a cast of a large `i64` to `f64` would round.
 fn compare(integer: i64, real: f64) -> Ordering {
     const TWO_63: f64 = 9_223_372_036_854_775_808.0;
@@ -125,7 +136,7 @@ fn compare(integer: i64, real: f64) -> Ordering {
 }
 
 /// One end of a range. The derived order sorts bounds; it does not compare ranges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bound {
     /// No limit on this side.
     Open,
@@ -152,6 +163,21 @@ mod tests {
         assert!(Number::Integer(i64::MAX) < real(9.3e18));
         assert!(Number::Integer(i64::MIN) > real(-1e19));
         assert!(real(2.5) > Number::Integer(2));
+    }
+
+    #[test]
+    fn equal_numbers_have_one_hash() {
+        let hash = |n: Number| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            n.hash(&mut hasher);
+            hasher.finish()
+        };
+        let real = |x| Number::Real(Real::new(x).expect("finite"));
+        for n in [0, 2, -7, 1 << 53, i64::MIN] {
+            assert_eq!(Number::Integer(n), real(n as f64));
+            assert_eq!(hash(Number::Integer(n)), hash(real(n as f64)), "{n}");
+        }
+        assert_ne!(hash(Number::Integer(2)), hash(real(2.5)));
     }
 
     #[test]
