@@ -115,7 +115,10 @@ mod images;
 mod mixed;
 mod packed;
 mod products;
+mod quantize;
 mod reduce;
+
+pub use quantize::Dequantize;
 
 /// Kernels for one instruction set, as methods.
 ///
@@ -136,6 +139,7 @@ pub struct Kernels {
     activations: activations::Activations,
     images: images::Images,
     byte_products: byte_products::ByteProducts,
+    quantize: quantize::Quantize,
 }
 
 /// A table from the modules of its families; a set that only multiplies bytes better takes the
@@ -159,6 +163,7 @@ macro_rules! table {
             activations: activations::$base::TABLE,
             images: images::$base::TABLE,
             byte_products: byte_products::$bytes::TABLE,
+            quantize: quantize::$base::TABLE,
         }
     };
 }
