@@ -24,4 +24,4 @@ pub use error::{Error, ErrorKind};
 pub use isa::Isa;
 pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
 pub use rows::Rows;
-pub use table::Kernels;
+pub use table::{Dequantize, Kernels};

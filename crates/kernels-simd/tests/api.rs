@@ -132,6 +132,14 @@ fn products_and_maps_check_their_shapes() {
         assert_eq!(text, "query of 7 values for a row of 4 bytes with 2 codes each");
         let text = panic_of(|| k.rgba_to_gray(&[0; 7], &mut [0; 2]));
         assert_eq!(text, "7 bytes for 2 pixels of 4 channels");
+        let text = panic_of(|| k.quantize_i8(&data[..3], 1.0, 0, &mut [0; 4]));
+        assert_eq!(text, "vectors of different lengths: 3 and 4");
+        let text = panic_of(|| k.quantize_u4(&data[..7], 1.0, 0, &mut [0; 3]));
+        assert_eq!(text, "3 bytes for 7 values, two a byte");
+        let text = panic_of(|| k.dequantize_u4(&[0; 4], 1.0, 16, &mut [0.0; 7]));
+        assert_eq!(text, "zero point 16 is not within [0, 15]");
+        let text = panic_of(|| k.quantize_i8_columns(&data[..3], &[], &[], &mut [0; 3]));
+        assert_eq!(text, "3 values in rows of no columns");
         let text = panic_of(|| k.clamp(&mut [0.0; 3], 1.0, f32::NAN));
         assert_eq!(text, "no value is within [1, NaN]");
         let text = panic_of(|| k.dot_tile(Rows::new(&data, 3, 3), Rows::new(&data, 4, 4), &mut []));

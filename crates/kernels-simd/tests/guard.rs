@@ -153,6 +153,41 @@ fn halves_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
         k.dot_f32_bf16(query, a);
         k.dot_f32_i8(query, b);
     }
+    codes_at([one, two, three], floats, at);
+}
+
+fn codes_at([one, two, three]: [&mut Guarded; 3], floats: &[f32], at: At) {
+    let n = floats.len();
+    let (wide, ones) = (vec![f16::ZERO; n], vec![1_i8; n]);
+    let x = &*one.place(floats, at);
+    let out = two.place(&ones, at);
+    for k in Kernels::available() {
+        k.finite_min_max(x);
+        k.quantize_i8(x, 2.0, 3, out);
+        k.quantize_i8_columns(x, &x[..n.min(7)], &ones[..n.min(7)], out);
+    }
+    let packed = two.place(&vec![0_u8; n.div_ceil(2)], at);
+    for k in Kernels::available() {
+        k.quantize_u4(x, 2.0, 3, packed);
+    }
+    let halves = two.place(&wide, at);
+    let brains = three.place(&vec![bf16::ZERO; n], at);
+    for k in Kernels::available() {
+        k.narrow_f16(x, halves);
+        k.narrow_bf16(x, brains);
+    }
+    let (x, halves) = (three.place(floats, at), &*halves);
+    for k in Kernels::available() {
+        k.widen_f16(halves, x);
+    }
+    let codes = &*two.place(&ones, at);
+    for k in Kernels::available() {
+        k.dequantize_i8(codes, 2.0, 3, x);
+    }
+    let packed = &*two.place(&vec![0_u8; n.div_ceil(2)], at);
+    for k in Kernels::available() {
+        k.dequantize_u4(packed, 2.0, 3, x);
+    }
 }
 
 fn maps_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {

@@ -2,7 +2,7 @@
 
 use edgekit_kernels_simd::Kernels;
 
-use crate::error::check_values;
+use crate::error::{check_values, finite_range};
 use crate::{Error, ErrorKind};
 
 /// Where the codes of a range lie.
@@ -84,8 +84,7 @@ impl Affine {
     /// # Errors
     /// [`ErrorKind::Empty`] and [`ErrorKind::NotFinite`].
     pub fn from_values(values: &[f32], scheme: Scheme) -> Result<Self, Error> {
-        check_values(values)?;
-        let (low, high) = Kernels::get().min_max(values).unwrap_or((0.0, 0.0));
+        let (low, high) = finite_range(values)?;
         Affine::from_range(low, high, scheme)
     }
 
@@ -111,10 +110,7 @@ impl Affine {
             codes.len(),
             values.len()
         );
-        let inverse = 1.0 / self.scale;
-        for (code, &value) in codes.iter_mut().zip(values) {
-            *code = encode(value, inverse, self.zero_point);
-        }
+        Kernels::get().quantize_i8(values, 1.0 / self.scale, self.zero_point, codes);
     }
 
     /// Writes the value of each code. O(n), one pass.
@@ -129,9 +125,7 @@ impl Affine {
             values.len(),
             codes.len()
         );
-        for (value, &code) in values.iter_mut().zip(codes) {
-            *value = self.decode(code);
-        }
+        Kernels::get().dequantize_i8(codes, self.scale, self.zero_point, values);
     }
 
     /// The value of one code.
@@ -139,24 +133,6 @@ impl Affine {
     pub fn decode(&self, code: i8) -> f32 {
         self.scale * (i32::from(code) - i32::from(self.zero_point)) as f32
     }
-}
-
-/// The code of one value.
-///
-/// Clamping before rounding is the same as after, the bounds being whole numbers, and leaves a
-/// magnitude that adding 1.5 · 2²³ rounds to even in the hardware's own way: that is 13 times faster
-/// than `f32::round`, and vectorises.
-#[inline(always)]
-pub(crate) fn encode(value: f32, inverse: f32, zero_point: i8) -> i8 {
-    const MAGIC: f32 = 12_582_912.0;
-    let zero = f32::from(zero_point);
-    let (low, high) = (-128.0 - zero, 127.0 - zero);
-    let scaled = value * inverse;
-    // Written as comparisons, which are one instruction each and send NaN to `low`.
-    let scaled = if scaled > low { scaled } else { low };
-    let scaled = if scaled < high { scaled } else { high };
-    let rounded = (scaled + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits());
-    rounded.wrapping_add(zero_point as u32) as i8
 }
 
 #[cfg(test)]
@@ -186,7 +162,9 @@ mod tests {
 
     #[test]
     fn nan_gets_the_lowest_code() {
-        assert_eq!(encode(f32::NAN, 1.0, 5), -128);
+        let mut code = [0];
+        Affine::new(1.0, 5).unwrap().quantize(&[f32::NAN], &mut code);
+        assert_eq!(code, [-128]);
     }
 
     #[test]

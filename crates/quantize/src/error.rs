@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use edgekit_kernels_simd::Kernels;
+
 /// What went wrong, for a program to decide by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -46,16 +48,19 @@ impl std::error::Error for Error {}
 
 /// Refuses an empty slice and values that are not finite.
 pub(crate) fn check_values(values: &[f32]) -> Result<(), Error> {
-    if values.is_empty() {
-        return Err(Error::new(ErrorKind::Empty, "there are no values; give at least one"));
+    finite_range(values).map(|_| ())
+}
+
+/// The least and the greatest value, if there are values and all are finite.
+pub(crate) fn finite_range(values: &[f32]) -> Result<(f32, f32), Error> {
+    if let Some(range) = Kernels::get().finite_min_max(values) {
+        return Ok(range);
     }
-    // A fold vectorises where `all` branches on every value.
-    if values.iter().fold(false, |any, x| any | !x.is_finite()) {
-        let at = values.iter().position(|x| !x.is_finite()).unwrap_or_default();
-        return Err(Error::new(
+    match values.iter().position(|x| !x.is_finite()) {
+        None => Err(Error::new(ErrorKind::Empty, "there are no values; give at least one")),
+        Some(at) => Err(Error::new(
             ErrorKind::NotFinite,
             format!("value {at} is {}; only finite values have a code", values[at]),
-        ));
+        )),
     }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! 4-bit codes in groups that share a scale, two a byte.
 
+use edgekit_kernels_simd::Kernels;
+
 use crate::Scheme;
 
 /// How many neighbouring values share a scale.
@@ -43,8 +45,9 @@ const MIDDLE: u8 = 8;
 /// and code of zero. The values are finite.
 pub(crate) fn encode(values: &[f32], scheme: Scheme, codes: &mut [u8]) -> (f32, u8) {
     // Codes of a wider range could stand for values beyond f32, since the code of zero is rounded.
-    let low = values.iter().fold(0.0, |low: f32, &x| low.min(x)).max(-f32::MAX / 2.0);
-    let high = values.iter().fold(0.0, |high: f32, &x| high.max(x)).min(f32::MAX / 2.0);
+    let kernels = Kernels::get();
+    let (low, high) = kernels.min_max(values).unwrap_or_default();
+    let (low, high) = (low.clamp(-f32::MAX / 2.0, 0.0), high.clamp(0.0, f32::MAX / 2.0));
     let width = match scheme {
         Scheme::Symmetric => f64::from(high.max(-low)) / 7.0,
         Scheme::Asymmetric => (f64::from(high) - f64::from(low)) / f64::from(TOP),
@@ -54,27 +57,9 @@ pub(crate) fn encode(values: &[f32], scheme: Scheme, codes: &mut [u8]) -> (f32, 
         Scheme::Symmetric => MIDDLE,
         Scheme::Asymmetric => (-low / scale).round_ties_even().clamp(0.0, TOP) as u8,
     };
-    let inverse = 1.0 / scale;
-    let code = |value: f32| {
-        let code = (value * inverse).round_ties_even() + f32::from(zero);
-        code.clamp(0.0, TOP) as u8
-    };
-    for (byte, pair) in codes.iter_mut().zip(values.chunks(2)) {
-        // A lone last value leaves the high half at zero's code, so that equal data has equal bytes.
-        *byte = code(pair[0]) | pair.get(1).map_or(zero, |&second| code(second)) << 4;
-    }
+    // A lone last value leaves the high half at zero's code, so that equal data has equal bytes.
+    kernels.quantize_u4(values, 1.0 / scale, zero, codes);
     (scale, zero)
-}
-
-/// The values of one group.
-pub(crate) fn decode(codes: &[u8], scale: f32, zero: u8, values: &mut [f32]) {
-    let zero = i32::from(zero);
-    for (pair, &byte) in values.chunks_mut(2).zip(codes) {
-        pair[0] = scale * (i32::from(byte & 15) - zero) as f32;
-        if let Some(second) = pair.get_mut(1) {
-            *second = scale * (i32::from(byte >> 4) - zero) as f32;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -85,7 +70,7 @@ mod tests {
         let mut codes = vec![0; values.len().div_ceil(2)];
         let (scale, zero) = encode(values, scheme, &mut codes);
         let mut back = vec![0.0; values.len()];
-        decode(&codes, scale, zero, &mut back);
+        Kernels::get().dequantize_u4(&codes, scale, zero, &mut back);
         (back, scale)
     }
 

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod affine;
+mod channels;
 mod codes;
 mod error;
 mod fidelity;
@@ -13,6 +14,7 @@ mod observer;
 mod tensor;
 
 pub use affine::{Affine, Scheme};
+pub use channels::PerChannel;
 pub use codes::{CodeBits, Folded, Origin, ScalarCodec};
 pub use error::{Error, ErrorKind};
 pub use fidelity::Fidelity;

@@ -1,8 +1,6 @@
 //! Observers: what watches a stream of activations and says which range to quantise.
 
-use edgekit_kernels_simd::Kernels;
-
-use crate::error::check_values;
+use crate::error::finite_range;
 use crate::{Affine, Error, ErrorKind, Histogram, Scheme};
 
 /// How an [`Observer`] turns what it saw into a range.
@@ -91,8 +89,7 @@ impl Observer {
             Seen::Histogram(histogram) => return histogram.observe(batch),
             Seen::Range(range) => range,
         };
-        check_values(batch)?;
-        let (low, high) = Kernels::get().min_max(batch).unwrap_or((0.0, 0.0));
+        let (low, high) = finite_range(batch)?;
         *range = Some(match (*range, self.calibration) {
             (None, _) => (low, high),
             (Some((a, b)), Calibration::MovingAverage { weight }) => {

@@ -1,12 +1,12 @@
 //! A tensor in fewer bits.
 
 use aligned_vec::{AVec, ConstAlign};
+use edgekit_kernels_simd::Kernels;
 use half::{bf16, f16};
 
-use crate::affine::encode;
 use crate::error::check_values;
 use crate::int4::{self, Group};
-use crate::{Affine, Error, ErrorKind, Fidelity, Scheme};
+use crate::{Affine, Error, ErrorKind, Fidelity, PerChannel, Scheme};
 
 /// How a tensor's values are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +33,19 @@ pub enum Format {
     /// bfloat16.
     Bf16,
 }
+
+impl Format {
+    /// How many neighbouring values share a scale, of an 8-bit tensor of that shape.
+    fn run(self, shape: &[usize]) -> usize {
+        match self {
+            Format::Int8PerChannel { axis, .. } => shape[axis + 1..].iter().product(),
+            _ => shape.iter().product(),
+        }
+    }
+}
+
+/// Halves that are converted at a time.
+const BLOCK: usize = 512;
 
 /// Values of a shape, stored in a [`Format`], 64-byte aligned, the last axis fastest.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,11 +89,11 @@ impl QuantizedTensor {
         match format {
             Format::Int8(scheme) => {
                 let map = Affine::from_values(values, scheme)?;
-                return Ok(tensor.fill_int8(values, &[map]));
+                return tensor.fill_int8(values, &[map]);
             }
             Format::Int8PerChannel { scheme, axis } => {
                 let maps = channel_maps(values, shape, axis, scheme)?;
-                return Ok(tensor.fill_int8(values, &maps));
+                return tensor.fill_int8(values, &maps);
             }
             Format::Int4 { scheme, group } => {
                 let cols = tensor.cols();
@@ -95,12 +108,14 @@ impl QuantizedTensor {
                 }
             }
             Format::F16 => {
-                check_range(values, 65_504.0, |x| f16::from_f32(x).is_finite())?;
-                tensor.fill_halves(values, |x| f16::from_f32(x).to_le_bytes());
+                tensor.fill_halves(values, Kernels::narrow_f16, f16::to_le_bytes);
+                let infinite = |two| f16::from_le_bytes(two).is_infinite();
+                tensor.check_halves(values, 65_504.0, infinite)?;
             }
             Format::Bf16 => {
-                check_range(values, 3.389e38, |x| bf16::from_f32(x).is_finite())?;
-                tensor.fill_halves(values, |x| bf16::from_f32(x).to_le_bytes());
+                tensor.fill_halves(values, Kernels::narrow_bf16, bf16::to_le_bytes);
+                let infinite = |two| bf16::from_le_bytes(two).is_infinite();
+                tensor.check_halves(values, 3.389e38, infinite)?;
             }
         }
         Ok(tensor)
@@ -121,7 +136,7 @@ impl QuantizedTensor {
                 format!("{} values for shape {shape:?}", values.len()),
             ));
         }
-        Ok(tensor.fill_int8(values, &[map]))
+        tensor.fill_int8(values, &[map])
     }
 
     /// A tensor of that shape whose codes are all zero bytes and whose scales are missing.
@@ -173,41 +188,14 @@ impl QuantizedTensor {
         }
     }
 
-    fn fill_int8(mut self, values: &[f32], maps: &[Affine]) -> Self {
-        let (channels, inner) = (maps.len(), self.inner());
-        if inner == 1 && channels > 1 {
-            // Neighbours belong to different channels: walk along the scales instead.
-            let scales: Vec<(f32, i8)> =
-                maps.iter().map(|m| (1.0 / m.scale(), m.zero_point())).collect();
-            for (row, codes) in
-                values.chunks_exact(channels).zip(self.data.chunks_exact_mut(channels))
-            {
-                for ((code, &value), &(inverse, zero)) in codes.iter_mut().zip(row).zip(&scales) {
-                    *code = encode(value, inverse, zero) as u8;
-                }
-            }
-        } else {
-            let runs = values.chunks_exact(inner).zip(self.data.chunks_exact_mut(inner));
-            for ((run, codes), map) in runs.zip(maps.iter().cycle()) {
-                let inverse = 1.0 / map.scale();
-                for (code, &value) in codes.iter_mut().zip(run) {
-                    *code = encode(value, inverse, map.zero_point()) as u8;
-                }
-            }
-        }
+    fn fill_int8(mut self, values: &[f32], maps: &[Affine]) -> Result<Self, Error> {
+        let codes = bytemuck::cast_slice_mut(&mut self.data);
+        PerChannel::new(maps, self.format.run(&self.shape))?.quantize(values, codes);
         self.scales = maps.iter().map(Affine::scale).collect();
         if maps.iter().any(|map| map.zero_point() != 0) {
             self.zero_points = maps.iter().map(Affine::zero_point).collect();
         }
-        self
-    }
-
-    /// Neighbouring values that share a scale.
-    fn inner(&self) -> usize {
-        match self.format {
-            Format::Int8PerChannel { axis, .. } => self.shape[axis + 1..].iter().product(),
-            _ => self.len(),
-        }
+        Ok(self)
     }
 
     fn cols(&self) -> usize {
@@ -219,16 +207,14 @@ impl QuantizedTensor {
         let mut values = vec![0.0; self.len()];
         match self.format {
             Format::Int8(_) | Format::Int8PerChannel { .. } => {
-                let maps = self.maps();
-                let inner = self.inner();
-                let runs = values.chunks_exact_mut(inner).zip(self.data.chunks_exact(inner));
-                for ((run, codes), map) in runs.zip(maps.iter().cycle()) {
-                    for (value, &code) in run.iter_mut().zip(codes) {
-                        *value = map.decode(code as i8);
-                    }
+                let run = self.format.run(&self.shape);
+                // There is a map for each channel, whatever a tensor was made from.
+                if let Ok(channels) = PerChannel::new(&self.maps(), run) {
+                    channels.dequantize(bytemuck::cast_slice(&self.data), &mut values);
                 }
             }
             Format::Int4 { group, .. } => {
+                let kernels = Kernels::get();
                 let mut scales = self.scales.iter().zip(&self.zero_points);
                 let cols = self.cols();
                 let rows = self.data.chunks_exact(cols.div_ceil(2));
@@ -237,25 +223,65 @@ impl QuantizedTensor {
                     for ((values, codes), (&scale, &zero)) in
                         row.chunks_mut(group.size()).zip(bytes).zip(&mut scales)
                     {
-                        int4::decode(codes, scale, zero as u8, values);
+                        kernels.dequantize_u4(codes, scale, zero as u8, values);
                     }
                 }
             }
-            Format::F16 => self.halves(&mut values, |two| f16::from_le_bytes(two).to_f32()),
-            Format::Bf16 => self.halves(&mut values, |two| bf16::from_le_bytes(two).to_f32()),
+            Format::F16 => self.halves(&mut values, f16::from_le_bytes, Kernels::widen_f16),
+            Format::Bf16 => self.halves(&mut values, bf16::from_le_bytes, Kernels::widen_bf16),
         }
         values
     }
 
-    fn fill_halves(&mut self, values: &[f32], narrow: impl Fn(f32) -> [u8; 2]) {
-        for (two, &value) in self.data.as_chunks_mut::<2>().0.iter_mut().zip(values) {
-            *two = narrow(value);
+    /// Narrows a block at a time into a buffer, of which the bytes are stored in file order.
+    fn fill_halves<T: Copy + Default>(
+        &mut self,
+        values: &[f32],
+        narrow: impl Fn(&Kernels, &[f32], &mut [T]),
+        bytes: impl Fn(T) -> [u8; 2],
+    ) {
+        let (kernels, mut buffer) = (Kernels::get(), [T::default(); BLOCK]);
+        for (values, stored) in values.chunks(BLOCK).zip(self.data.chunks_mut(2 * BLOCK)) {
+            let halves = &mut buffer[..values.len()];
+            narrow(kernels, values, halves);
+            for (two, &half) in stored.as_chunks_mut::<2>().0.iter_mut().zip(&*halves) {
+                *two = bytes(half);
+            }
         }
     }
 
-    fn halves(&self, values: &mut [f32], widen: impl Fn([u8; 2]) -> f32) {
-        for (value, &two) in values.iter_mut().zip(self.data.as_chunks::<2>().0) {
-            *value = widen(two);
+    fn halves<T: Copy + Default>(
+        &self,
+        values: &mut [f32],
+        half: impl Fn([u8; 2]) -> T,
+        widen: impl Fn(&Kernels, &[T], &mut [f32]),
+    ) {
+        let (kernels, mut buffer) = (Kernels::get(), [T::default(); BLOCK]);
+        for (values, stored) in values.chunks_mut(BLOCK).zip(self.data.chunks(2 * BLOCK)) {
+            let halves = &mut buffer[..values.len()];
+            for (slot, &two) in halves.iter_mut().zip(stored.as_chunks::<2>().0) {
+                *slot = half(two);
+            }
+            widen(kernels, halves, values);
+        }
+    }
+
+    /// Refuses values that became infinite.
+    fn check_halves(
+        &self,
+        values: &[f32],
+        limit: f32,
+        infinite: impl Fn([u8; 2]) -> bool,
+    ) -> Result<(), Error> {
+        match self.data.as_chunks::<2>().0.iter().position(|&two| infinite(two)) {
+            None => Ok(()),
+            Some(at) => Err(Error::new(
+                ErrorKind::NotFinite,
+                format!(
+                    "value {at} is {}, beyond {limit}: scale it or use another format",
+                    values[at]
+                ),
+            )),
         }
     }
 
@@ -313,17 +339,6 @@ impl QuantizedTensor {
     }
 }
 
-/// Refuses values that a narrower float would make infinite.
-fn check_range(values: &[f32], limit: f32, fits: impl Fn(f32) -> bool) -> Result<(), Error> {
-    match values.iter().position(|&x| !fits(x)) {
-        None => Ok(()),
-        Some(at) => Err(Error::new(
-            ErrorKind::NotFinite,
-            format!("value {at} is {}, beyond {limit}: scale it or use another format", values[at]),
-        )),
-    }
-}
-
 /// One map for each index of `axis`, from the least and greatest value there.
 fn channel_maps(
     values: &[f32],
@@ -342,7 +357,7 @@ fn channel_maps(
             }
         }
     } else {
-        let kernels = edgekit_kernels_simd::Kernels::get();
+        let kernels = Kernels::get();
         for (run, channel) in values.chunks_exact(inner).zip((0..channels).cycle()) {
             let (low, high) = kernels.min_max(run).unwrap_or((0.0, 0.0));
             let range = &mut ranges[channel];

@@ -10,6 +10,7 @@ pub(crate) mod gemm_bytes;
 pub(crate) mod images;
 pub(crate) mod many;
 pub(crate) mod packed;
+pub(crate) mod quantize;
 pub(crate) mod reduce;
 
 /// One instruction wherever there is one; `core` does not offer it without `std`.

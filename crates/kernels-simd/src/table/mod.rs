@@ -186,7 +186,10 @@ mod images;
 mod mixed;
 mod packed;
 mod products;
+mod quantize;
 mod reduce;
+
+pub use quantize::Dequantize;
 
 /// Kernels for one instruction set, as methods.
 ///
@@ -207,6 +210,7 @@ pub struct Kernels {
     activations: activations::Activations,
     images: images::Images,
     byte_products: byte_products::ByteProducts,
+    quantize: quantize::Quantize,
 }
 
 /// A table from the modules of its families; a set that only multiplies bytes better takes the
@@ -230,6 +234,7 @@ macro_rules! table {
             activations: activations::$base::TABLE,
             images: images::$base::TABLE,
             byte_products: byte_products::$bytes::TABLE,
+            quantize: quantize::$base::TABLE,
         }
     };
 }

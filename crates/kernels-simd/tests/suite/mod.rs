@@ -15,6 +15,7 @@ pub(crate) mod inputs;
 mod many;
 mod packed;
 mod products;
+mod quantize;
 mod reduce;
 
 macro_rules! checks {
@@ -69,6 +70,14 @@ checks! {
     images::gray_is_bit_exact,
     images::threshold_is_right_for_all_pairs,
     images::normalisations_are_within_their_bound,
+    quantize::codes_are_the_rounded_values,
+    quantize::codes_of_four_bits_are_packed_in_pairs,
+    quantize::values_of_codes_are_rounded_once,
+    quantize::columns_have_scales_of_their_own,
+    quantize::halves_are_the_nearest,
+    quantize::halves_are_widened_exactly,
+    quantize::finite_ranges_refuse_what_is_not,
+    quantize::sums_are_worth_their_formula,
     reduce::sum_is_within_its_bound,
     reduce::min_max_is_exact_and_passes_over_nan,
     reduce::mean_variance_is_stable,

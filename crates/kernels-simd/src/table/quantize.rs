@@ -1,0 +1,176 @@
+//! Codes of 8 and 4 bits, halves, and what sums of products of codes mean.
+
+use half::{bf16, f16};
+
+use super::same_len;
+use crate::kernels::quantize;
+use crate::matrix::Activation;
+
+/// What sums of products of 8-bit codes stand for, one channel of weights for each sum:
+/// `activation(scale · scales[j] · (sum[j] − zero_point · code_sums[j]) + bias[j])`.
+///
+/// The difference is taken in integers modulo 2³²; then follow one rounding to `f32`, the product of
+/// the scales, its product with the difference, and the sum with the bias, each rounded.
+#[derive(Clone, Copy, Debug)]
+pub struct Dequantize<'a> {
+    /// The step of the activations' codes.
+    pub scale: f32,
+    /// The activations' code of zero.
+    pub zero_point: i32,
+    /// The step of each channel's codes, of which 0 is the code of zero.
+    pub scales: &'a [f32],
+    /// The sum of each channel's codes.
+    pub code_sums: &'a [i32],
+    /// Added to each channel.
+    pub bias: &'a [f32],
+    /// Applied last.
+    pub activation: Activation,
+}
+
+family! {
+    Quantize in quantize;
+
+    /// `clamp(round(x · inverse) + zero_point, −128, 127)`, ties to even; a NaN gives −128. Bit-exact
+    /// on every instruction set.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn quantize_i8(x: &[f32], inverse: f32, zero_point: i8, out: &mut [i8]) {
+        check { same_len(x.len(), out.len()) } run quantize::quantize_i8
+    }
+    /// `clamp(round(x · inverse) + zero_point, 0, 255)`, likewise; a NaN gives 0.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn quantize_u8(x: &[f32], inverse: f32, zero_point: u8, out: &mut [u8]) {
+        check { same_len(x.len(), out.len()) } run quantize::quantize_u8
+    }
+    /// [`Kernels::quantize_i8`](super::Kernels::quantize_i8) of rows of `inverses.len()` values, each
+    /// column with its own factor and code of zero. The last row may be short.
+    ///
+    /// # Panics
+    /// If the lengths of `x` and `out` or of `inverses` and `zero_points` differ, or there are values
+    /// and no columns.
+    pub fn quantize_i8_columns(
+        x: &[f32],
+        inverses: &[f32],
+        zero_points: &[i8],
+        out: &mut [i8],
+    ) {
+        check { columns(x.len(), inverses.len(), zero_points.len(), out.len()) } run quantize::quantize_i8_columns
+    }
+    /// `scale · (code − zero_point)`, rounded once.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn dequantize_i8(codes: &[i8], scale: f32, zero_point: i8, out: &mut [f32]) {
+        check { same_len(codes.len(), out.len()) } run quantize::dequantize_i8
+    }
+    /// `scale · (code − zero_point)`, rounded once.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn dequantize_u8(codes: &[u8], scale: f32, zero_point: u8, out: &mut [f32]) {
+        check { same_len(codes.len(), out.len()) } run quantize::dequantize_u8
+    }
+    /// [`Kernels::dequantize_i8`](super::Kernels::dequantize_i8) of rows of `scales.len()` codes, each
+    /// column with its own step and code of zero. The last row may be short.
+    ///
+    /// # Panics
+    /// If the lengths of `codes` and `out` or of `scales` and `zero_points` differ, or there are
+    /// codes and no columns.
+    pub fn dequantize_i8_columns(
+        codes: &[i8],
+        scales: &[f32],
+        zero_points: &[i8],
+        out: &mut [f32],
+    ) {
+        check { columns(codes.len(), scales.len(), zero_points.len(), out.len()) } run quantize::dequantize_i8_columns
+    }
+    /// `clamp(round(x · inverse) + zero_point, 0, 15)`, ties to even, two codes a byte, the first in
+    /// the low half; a NaN gives 0. Where a last value is alone, the high half is `zero_point`.
+    ///
+    /// # Panics
+    /// Unless `out` has a byte for each two values, or if `zero_point` is above 15.
+    pub fn quantize_u4(x: &[f32], inverse: f32, zero_point: u8, out: &mut [u8]) {
+        check { pairs(x.len(), out.len()); nibble(zero_point) } run quantize::quantize_u4
+    }
+    /// `scale · (code − zero_point)` of codes packed that way, rounded once.
+    ///
+    /// # Panics
+    /// Unless `codes` has a byte for each two of `out`, or if `zero_point` is above 15.
+    pub fn dequantize_u4(codes: &[u8], scale: f32, zero_point: u8, out: &mut [f32]) {
+        check { pairs(out.len(), codes.len()); nibble(zero_point) } run quantize::dequantize_u4
+    }
+    /// The nearest IEEE binary16, ties to even; infinite from 65,520 on, and a NaN stays one.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn narrow_f16(x: &[f32], out: &mut [f16]) {
+        check { same_len(x.len(), out.len()) } run quantize::narrow_f16
+    }
+    /// The same values, exactly.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn widen_f16(x: &[f16], out: &mut [f32]) {
+        check { same_len(x.len(), out.len()) } run quantize::widen_f16
+    }
+    /// The nearest bfloat16, ties to even; a NaN stays one.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn narrow_bf16(x: &[f32], out: &mut [bf16]) {
+        check { same_len(x.len(), out.len()) } run quantize::narrow_bf16
+    }
+    /// The same values, exactly.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn widen_bf16(x: &[bf16], out: &mut [f32]) {
+        check { same_len(x.len(), out.len()) } run quantize::widen_bf16
+    }
+    /// The least and the greatest value; `None` if one is NaN or infinite, or there are none.
+    ///
+    /// One pass: what a range is learned from has to be finite. Which sign a zero has is not defined
+    /// where both signs occur.
+    pub fn finite_min_max(a: &[f32]) -> Option<(f32, f32)> {
+        check {} run quantize::finite_min_max
+    }
+    /// What sums of products of codes stand for: see [`Dequantize`]. Bit-exact on every instruction
+    /// set.
+    ///
+    /// # Panics
+    /// Unless `out` and all slices of `meaning` have a value for each sum.
+    pub fn dequantize_sums(sums: &[i32], meaning: Dequantize<'_>, out: &mut [f32]) {
+        check { same_len(sums.len(), out.len()); channels(sums.len(), meaning) } run quantize::dequantize_sums
+    }
+}
+
+#[inline]
+#[track_caller]
+fn columns(values: usize, columns: usize, zero_points: usize, out: usize) {
+    same_len(values, out);
+    assert!(columns == zero_points, "{columns} columns with {zero_points} zero points");
+    assert!(columns > 0 || values == 0, "{values} values in rows of no columns");
+}
+
+#[inline]
+#[track_caller]
+fn pairs(values: usize, bytes: usize) {
+    assert!(bytes == values.div_ceil(2), "{bytes} bytes for {values} values, two a byte");
+}
+
+#[inline]
+#[track_caller]
+fn nibble(zero_point: u8) {
+    assert!(zero_point < 16, "zero point {zero_point} is not within [0, 15]");
+}
+
+#[inline]
+#[track_caller]
+fn channels(sums: usize, meaning: Dequantize<'_>) {
+    same_len(sums, meaning.scales.len());
+    same_len(sums, meaning.code_sums.len());
+    same_len(sums, meaning.bias.len());
+}
