@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod activation;
+mod builder;
+mod dataset;
+mod error;
+mod evaluate;
+mod fann;
+mod general;
+mod gradient;
+mod incremental;
+mod loss;
+mod network;
+mod optimizer;
+mod run;
+mod schedule;
+mod trainer;
+
+pub use activation::{Activation, Function};
+pub use builder::Builder;
+pub use dataset::Dataset;
+pub use error::{Error, ErrorKind};
+pub use evaluate::{BIT_FAIL_LIMIT, Evaluation};
+pub use loss::Loss;
+pub use network::{Kind, Network};
+pub use optimizer::{Adam, Algorithm, Backprop, Decay, Quickprop, Rprop, Sarprop};
+pub use run::Scratch;
+pub use schedule::Schedule;
+pub use trainer::{Progress, Reason, Stop, TrainConfig, Trainer, cross_validate};
