@@ -5,8 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use crate::Error;
-use crate::error::check_finite;
 use crate::activation::{Activation, Function};
+use crate::error::check_finite;
 use crate::network::{Kind, Layer, Network, Neuron, Source};
 
 /// Connections that a network may have.
@@ -96,9 +96,8 @@ impl Builder {
         }
         let mut rng = Pcg64Mcg::seed_from_u64(self.seed);
         let mut network = skeleton(self.kind, &self.sizes, self.hidden, self.output);
-        network.connection_rate = rate;
         if rate < 1.0 {
-            thin(&mut network, rate, &mut rng);
+            network = thinned(&network, &self.sizes, rate, &mut rng)?;
         }
         network.initialise(&mut rng);
         Ok(network)
@@ -182,39 +181,44 @@ pub(crate) fn skeleton(kind: Kind, sizes: &[usize], hidden: Function, output: Fu
 /// Leaves `rate` of the connections between layers, spread evenly over the neurons.
 ///
 /// Sources are dealt from a shuffled deck, so that none is dealt twice before all were dealt.
-fn thin(network: &mut Network, rate: f32, rng: &mut Pcg64Mcg) {
-    let mut start = 0;
-    for layer in 1..network.layers.len() {
-        let (before, at) = (network.layers[layer - 1], network.layers[layer]);
+fn thinned(
+    full: &Network,
+    sizes: &[usize],
+    rate: f32,
+    rng: &mut Pcg64Mcg,
+) -> Result<Network, Error> {
+    let mut sources = Vec::with_capacity(full.neurons.len());
+    for layer in 1..full.layers.len() {
+        let (before, at) = (full.layers[layer - 1], full.layers[layer]);
         let possible = before.size * at.size;
         let least = before.size.max(at.size);
         let total = least.max((possible as f64 * f64::from(rate) + 0.5) as usize);
         let mut deck: Vec<u32> = Vec::new();
         for j in 0..at.size {
             let count = total * (j + 1) / at.size - total * j / at.size;
-            let from = network.listed.len();
-            let mut aside = Vec::new();
-            while network.listed.len() - from < count {
+            let (mut hand, mut aside) = (Vec::with_capacity(count + 1), Vec::new());
+            while hand.len() < count {
                 if deck.is_empty() {
                     deck.extend((before.first..before.first + before.size).map(|i| i as u32));
                     deck.shuffle(rng);
                 }
                 let Some(card) = deck.pop() else { break };
-                let known = network.listed[from..].contains(&card);
-                if known { aside.push(card) } else { network.listed.push(card) }
+                if hand.contains(&card) { aside.push(card) } else { hand.push(card) }
             }
             deck.extend(aside);
-            network.listed[from..].sort_unstable();
-            network.listed.push((before.first + before.size) as u32);
-            let neuron = &mut network.neurons[at.computing + j];
-            neuron.start = start;
-            neuron.inputs = count + 1;
-            neuron.source = Source::Listed(from);
-            start += neuron.inputs;
+            hand.sort_unstable();
+            hand.push((before.first + before.size) as u32);
+            sources.push(hand);
         }
     }
-    network.weights = vec![0.0; start];
+    let weights = sources.iter().map(Vec::len).sum();
+    let mut network = wired(full.kind, sizes, &sources, weights)?;
+    let functions = full.neurons.iter().map(|neuron| neuron.function);
+    network.neurons.iter_mut().zip(functions).for_each(|(neuron, f)| neuron.function = f);
+    network.weights = vec![0.0; weights];
+    network.connection_rate = rate;
     network.refresh();
+    Ok(network)
 }
 
 /// What a file says about a network.
@@ -286,7 +290,10 @@ fn wired(
         let count = if i == 0 { 0 } else { size };
         let own = sources.get(computing..computing + count).unwrap_or(&[]);
         if own.len() < count {
-            return Err(Error::format(format!("{} neurons for layers of {sizes:?}", sources.len())));
+            return Err(Error::format(format!(
+                "{} neurons for layers of {sizes:?}",
+                sources.len()
+            )));
         }
         for list in own {
             let Some(&first) = list.first() else {
@@ -319,4 +326,64 @@ fn wired(
     }
     let (weights, connection_rate) = (Vec::new(), 1.0);
     Ok(Network { kind, layers, neurons, listed, weights, connection_rate, dense: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn sparse_layers_use_every_source_and_no_source_twice() {
+        for (seed, rate) in [(1, 0.01), (2, 0.3), (3, 0.5), (4, 0.9)] {
+            let sizes = [7, 23, 5, 11];
+            let network =
+                Network::builder(&sizes).connection_rate(rate).seed(seed).build().unwrap();
+            for layer in 1..4 {
+                let before = network.layers[layer - 1];
+                let bias = before.first + before.size;
+                let mut used = vec![0; before.size];
+                for neuron in network.computing(layer) {
+                    let sources: Vec<usize> = network.sources(neuron).collect();
+                    assert_eq!(sources.last(), Some(&bias));
+                    assert!(sources.len() >= 2 && sources.is_sorted_by(|a, b| a < b));
+                    sources[..sources.len() - 1].iter().for_each(|s| used[s - before.first] += 1);
+                }
+                assert!(used.iter().all(|count| *count > 0), "{rate}: {used:?}");
+                let kept = used.iter().sum::<usize>() as f32;
+                let possible = (sizes[layer - 1] * sizes[layer]) as f32;
+                let least = sizes[layer - 1].max(sizes[layer]) as f32;
+                assert!((kept - (possible * rate).max(least)).abs() <= 0.5);
+            }
+        }
+    }
+
+    #[test]
+    fn weights_start_within_their_bound_and_biases_at_zero() {
+        let network = Network::builder(&[30, 20, 4]).seed(9).build().unwrap();
+        let layer = network.dense_layer(1);
+        assert!(layer.biases().all(|bias| bias == 0.0));
+        let most = layer.weights.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
+        let bound = (6.0_f32 / 50.0).sqrt();
+        assert!(most <= bound && most > 0.95 * bound, "{most} of {bound}");
+        let again = Network::builder(&[30, 20, 4]).seed(9).build().unwrap();
+        assert_eq!(again, network);
+        assert_ne!(Network::builder(&[30, 20, 4]).seed(8).build().unwrap(), network);
+    }
+
+    #[test]
+    fn contradictions_are_typed_errors() {
+        for builder in [
+            Network::builder(&[3]),
+            Network::builder(&[3, 0, 1]),
+            Network::builder(&[3, 1]).connection_rate(0.0),
+            Network::builder(&[3, 1]).connection_rate(f32::NAN),
+            Network::builder(&[3, 2, 1]).connection_rate(0.5).shortcut(),
+            Network::builder(&[usize::MAX, usize::MAX]),
+            Network::builder(&[1 << 20, 1 << 20]).shortcut(),
+            Network::builder(&[3, 1]).hidden((Activation::Sin, -1.0)),
+        ] {
+            assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Config);
+        }
+    }
 }

@@ -119,7 +119,8 @@ impl Network {
             let mut list = Vec::new();
             for _ in 0..neuron.inputs {
                 let fields = connections.next();
-                let fields = fields.ok_or_else(|| Error::format("there are too few connections"))?;
+                let fields =
+                    fields.ok_or_else(|| Error::format("there are too few connections"))?;
                 let (source, weight) = connection(fields?)?;
                 list.push(source);
                 weights.push(weight);

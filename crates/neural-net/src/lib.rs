@@ -2,7 +2,10 @@
 #![deny(unsafe_code)]
 
 mod activation;
+mod atomic;
 mod builder;
+mod cascade;
+mod checkpoint;
 mod dataset;
 mod error;
 mod evaluate;
@@ -15,10 +18,12 @@ mod network;
 mod optimizer;
 mod run;
 mod schedule;
+mod tensors;
 mod trainer;
 
 pub use activation::{Activation, Function};
 pub use builder::Builder;
+pub use cascade::{CascadeConfig, CascadeProgress, cascade};
 pub use dataset::Dataset;
 pub use error::{Error, ErrorKind};
 pub use evaluate::{BIT_FAIL_LIMIT, Evaluation};

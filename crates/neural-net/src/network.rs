@@ -188,19 +188,29 @@ impl Network {
         self.dense
     }
 
+    /// Whether every neuron sees all it can.
+    pub(crate) fn is_full(&self) -> bool {
+        let full = |index: usize| {
+            let before = self.layers[index - 1];
+            let (from, seen) = match self.kind {
+                Kind::Layered => (before.first, before.size + 1),
+                Kind::Shortcut => (0, self.layers[index].first),
+            };
+            let expected = (seen, Source::Run(from));
+            self.computing(index).iter().all(|neuron| (neuron.inputs, neuron.source) == expected)
+        };
+        (1..self.layers.len()).all(full)
+    }
+
     /// Learns anew what is true of whole layers, after neurons were altered.
     pub(crate) fn refresh(&mut self) {
-        self.dense = self.kind == Kind::Layered;
+        self.dense = self.kind == Kind::Layered && self.is_full();
         for index in 1..self.layers.len() {
-            let (before, layer) = (self.layers[index - 1], self.layers[index]);
             let neurons = self.computing(index);
             let first = neurons[0].function;
             let function = neurons.iter().all(|n| n.function == first).then_some(first);
             let keeps_arguments = neurons.iter().any(|n| n.function.needs_argument());
-            self.dense &= neurons.iter().all(|neuron| {
-                neuron.inputs == before.size + 1 && neuron.source == Source::Run(before.first)
-            });
-            self.layers[index] = Layer { function, keeps_arguments, ..layer };
+            self.layers[index] = Layer { function, keeps_arguments, ..self.layers[index] };
         }
     }
 

@@ -1,6 +1,8 @@
 //! The crate from outside.
 
+mod cascade;
 mod digits;
+mod files;
 mod training;
 
 use std::ops::ControlFlow;

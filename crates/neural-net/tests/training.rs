@@ -177,8 +177,8 @@ fn contradictions_and_bad_data_are_typed_errors() {
 #[test]
 fn divergence_is_an_error_and_not_a_network_of_nan() {
     let algorithm = Algorithm::Batch(Backprop { rate: 3e38, momentum: 0.95 });
-    let linear = Network::builder(&[2, 3, 1]).hidden((Activation::Linear, 1e-3));
-    let network = linear.output((Activation::Linear, 1e-3)).seed(1).build().unwrap();
+    let linear = Network::builder(&[2, 3, 1]).hidden((Activation::Linear, 1.0));
+    let network = linear.output((Activation::Linear, 1.0)).seed(1).build().unwrap();
     let config = TrainConfig { algorithm, ..TrainConfig::default() };
     let mut trainer = Trainer::new(network, config).unwrap();
     let error = (0..50).find_map(|_| trainer.epoch(&xor()).err()).unwrap();
