@@ -289,9 +289,8 @@ impl<'a> Growth<'a> {
 
     /// Trains the candidates and installs the best of them.
     fn add(&mut self) -> Result<Function, Error> {
-        let functions: Vec<Function> = (0..self.config.groups)
-            .flat_map(|_| self.config.candidates.iter().copied())
-            .collect();
+        let functions: Vec<Function> =
+            (0..self.config.groups).flat_map(|_| self.config.candidates.iter().copied()).collect();
         let (n, width, outputs) = (self.data.len(), self.width(), self.network.output_size());
         let count = functions.len();
         // The weights of all candidates' inputs, then those to the outputs.
@@ -386,7 +385,8 @@ impl<'a> Growth<'a> {
         }
         let mut sizes: Vec<usize> = self.network.layer_sizes().collect();
         sizes.insert(last, 1);
-        let mut functions: Vec<Function> = self.network.neurons.iter().map(|n| n.function).collect();
+        let mut functions: Vec<Function> =
+            self.network.neurons.iter().map(|n| n.function).collect();
         functions.insert(functions.len() - outputs, function);
         let (kind, connection_rate, sources) = (Kind::Shortcut, 1.0, None);
         let parts = Parts { kind, sizes, connection_rate, functions, sources, weights };

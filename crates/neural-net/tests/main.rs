@@ -3,6 +3,8 @@
 mod cascade;
 mod digits;
 mod files;
+mod loading;
+mod steady;
 mod training;
 
 use std::ops::ControlFlow;
