@@ -1,0 +1,346 @@
+//! Networks in integers: 8-bit weights and layers' inputs, exact sums, functions in `f32`.
+
+use aligned_vec::AVec;
+use edgekit_kernels_simd::{GemmScratch, Kernels, Rows};
+use edgekit_quantize::{Affine, Calibration, Fidelity, Observer, Scheme};
+
+use crate::dataset::Dataset;
+use crate::evaluate::{Evaluation, Judge};
+use crate::loss::Loss;
+use crate::network::{Network, Neuron};
+use crate::run::Scratch;
+use crate::{Error, ErrorKind};
+
+/// Rows that go through all layers together.
+const ROWS: usize = 480;
+
+/// A dense network whose weights and layers' inputs are 8-bit codes.
+///
+/// Weights are symmetric with a scale for each neuron, inputs of a layer asymmetric with one for all,
+/// learned from samples. Products and sums are exact integers; then bias, steepness and function are
+/// applied in `f32`. A quarter of the memory.
+#[derive(Clone, Debug)]
+pub struct QuantizedNetwork {
+    layers: Vec<Layer>,
+    widest: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    inputs: usize,
+    /// A row a neuron.
+    codes: AVec<i8>,
+    /// What one step of a sum is worth to a neuron's function.
+    scales: Vec<f32>,
+    /// Likewise what the bias is worth, less what the inputs' zero point adds to the sums.
+    biases: Vec<f32>,
+    neurons: Vec<Neuron>,
+    uniform: bool,
+    /// How the inputs become codes.
+    affine: Affine,
+    fidelity: Fidelity,
+}
+
+/// What quantising a network cost, by running both on the same samples.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct QuantizationReport {
+    /// The network in `f32`.
+    pub before: Evaluation,
+    /// The network in integers.
+    pub after: Evaluation,
+    /// The share of samples whose largest output is the same.
+    pub agreement: f64,
+    /// Bytes of the weights in `f32`.
+    pub bytes_before: usize,
+    /// Bytes of codes, scales and biases.
+    pub bytes_after: usize,
+    /// What each layer's weights lost.
+    pub weights: Vec<Fidelity>,
+}
+
+/// Room for codes and sums between the layers.
+#[derive(Debug)]
+pub struct QuantizedScratch {
+    gemm: GemmScratch,
+    codes: AVec<i8>,
+    sums: AVec<i32>,
+    values: AVec<f32>,
+}
+
+impl Default for QuantizedScratch {
+    fn default() -> Self {
+        QuantizedScratch {
+            gemm: GemmScratch::default(),
+            codes: AVec::new(64),
+            sums: AVec::new(64),
+            values: AVec::new(64),
+        }
+    }
+}
+
+impl Network {
+    /// The network in integers. The ranges of the layers' inputs are learned from `samples`, of which
+    /// a few hundred suffice; `calibration` chooses them.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) unless the network is dense, with at most 65,536 inputs
+    /// a layer; [`Shape`](ErrorKind::Shape) if the samples do not fit.
+    pub fn quantize(
+        &self,
+        samples: &Dataset,
+        calibration: Calibration,
+    ) -> Result<QuantizedNetwork, Error> {
+        self.check_data(samples)?;
+        let wide = self.layer_sizes().any(|size| size > 1 << 16);
+        if !self.is_dense() || wide {
+            let why = "only dense networks of at most 65,536 neurons a layer run in integers";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
+        let kernels = Kernels::get();
+        let mut scratch = Scratch::default();
+        let (n, mut inputs) = (samples.len(), samples.inputs().to_vec());
+        let (mut layers, mut widest) = (Vec::new(), 0);
+        for index in 1..self.layers.len() {
+            let layer = self.dense_layer(index);
+            let mut observer = Observer::new(calibration)?;
+            observer.observe(&inputs)?;
+            let affine = observer.affine(Scheme::Asymmetric)?;
+            layers.push(Layer::new(layer.weights, layer.inputs, layer.neurons, affine)?);
+            widest = widest.max(layer.inputs).max(layer.outputs);
+            let mut outputs = vec![0.0; n * layer.outputs];
+            let Scratch { bias, gemm, .. } = &mut scratch;
+            layer.arguments(kernels, &inputs, n, &mut outputs, bias, gemm);
+            layer.activate(kernels, &mut outputs);
+            inputs = outputs;
+        }
+        Ok(QuantizedNetwork { layers, widest })
+    }
+}
+
+impl Layer {
+    fn new(
+        weights: &[f32],
+        inputs: usize,
+        neurons: &[Neuron],
+        affine: Affine,
+    ) -> Result<Self, Error> {
+        let (mut scales, mut biases) = (Vec::new(), Vec::new());
+        let mut codes = AVec::new(64);
+        codes.resize(inputs * neurons.len(), 0);
+        let (mut plain, mut kept) = (Vec::new(), vec![0.0; inputs * neurons.len()]);
+        let rows = weights.chunks_exact(inputs + 1).zip(codes.chunks_exact_mut(inputs));
+        for (((row, codes), kept), neuron) in rows.zip(kept.chunks_exact_mut(inputs)).zip(neurons) {
+            let (weights, bias) = (&row[..inputs], row[inputs]);
+            plain.extend_from_slice(weights);
+            let own = Affine::from_values(weights, Scheme::Symmetric)?;
+            own.quantize(weights, codes);
+            own.dequantize(codes, kept);
+            let gain = neuron.function.gain();
+            let scale = gain * own.scale() * affine.scale();
+            let sum: i32 = codes.iter().map(|&code| i32::from(code)).sum();
+            scales.push(scale);
+            biases.push(gain * bias - scale * (i32::from(affine.zero_point()) * sum) as f32);
+        }
+        let fidelity = Fidelity::between(&plain, &kept)?;
+        let uniform = neurons.iter().all(|neuron| neuron.function == neurons[0].function);
+        let neurons = neurons.to_vec();
+        Ok(Layer { inputs, codes, scales, biases, neurons, uniform, affine, fidelity })
+    }
+
+    /// The layer's values for `codes`.
+    fn run(
+        &self,
+        kernels: &Kernels,
+        codes: &[i8],
+        sums: &mut [i32],
+        values: &mut [f32],
+        gemm: &mut GemmScratch,
+    ) {
+        let rows = Rows::new(codes, self.inputs, self.inputs);
+        let weights = Rows::new(&self.codes, self.inputs, self.inputs);
+        kernels.gemm_i8(rows, weights, sums, gemm);
+        let outputs = self.neurons.len();
+        for (values, sums) in values.chunks_exact_mut(outputs).zip(sums.chunks_exact(outputs)) {
+            let terms = self.scales.iter().zip(&self.biases);
+            for ((value, sum), (scale, bias)) in values.iter_mut().zip(sums).zip(terms) {
+                *value = *sum as f32 * scale + bias;
+            }
+            if !self.uniform {
+                let neurons = values.iter_mut().zip(&self.neurons);
+                neurons.for_each(|(value, neuron)| *value = neuron.function.value(*value));
+            }
+        }
+        if self.uniform {
+            self.neurons[0].function.apply(kernels, values);
+        }
+    }
+}
+
+impl QuantizedNetwork {
+    /// Inputs of the network.
+    pub fn input_size(&self) -> usize {
+        self.layers[0].inputs
+    }
+
+    /// Outputs of the network.
+    pub fn output_size(&self) -> usize {
+        self.layers[self.layers.len() - 1].neurons.len()
+    }
+
+    /// Bytes of codes, scales and biases.
+    pub fn bytes(&self) -> usize {
+        let bytes = |layer: &Layer| layer.codes.len() + 4 * (layer.scales.len() + layer.biases.len());
+        self.layers.iter().map(bytes).sum()
+    }
+
+    /// The outputs for one or many samples, row by row. Nothing is allocated once `scratch` has grown.
+    ///
+    /// # Errors
+    /// [`Shape`](ErrorKind::Shape) unless `inputs` has whole rows and `outputs` room for as many. A NaN
+    /// among the inputs counts as the smallest value.
+    pub fn run_batch(
+        &self,
+        inputs: &[f32],
+        outputs: &mut [f32],
+        scratch: &mut QuantizedScratch,
+    ) -> Result<(), Error> {
+        let (width, height) = (self.input_size(), self.output_size());
+        let rows = inputs.len() / width;
+        if inputs.len() != rows * width || outputs.len() != rows * height {
+            return Err(Error::shape(format!(
+                "{} inputs and {} outputs for a network of {width} and {height}",
+                inputs.len(),
+                outputs.len()
+            )));
+        }
+        let kernels = Kernels::get();
+        let room = rows.min(ROWS) * self.widest;
+        let QuantizedScratch { gemm, codes, sums, values } = scratch;
+        codes.resize(codes.len().max(room), 0);
+        sums.resize(sums.len().max(room), 0);
+        values.resize(values.len().max(room), 0.0);
+        let blocks = inputs.chunks(ROWS * width).zip(outputs.chunks_mut(ROWS * height));
+        for (inputs, outputs) in blocks {
+            let rows = inputs.len() / width;
+            for (i, layer) in self.layers.iter().enumerate() {
+                let codes = &mut codes[..rows * layer.inputs];
+                let from = if i == 0 { inputs } else { &values[..codes.len()] };
+                layer.affine.quantize(from, codes);
+                let len = rows * layer.neurons.len();
+                let last = i + 1 == self.layers.len();
+                let to = if last { &mut *outputs } else { &mut values[..len] };
+                layer.run(kernels, codes, &mut sums[..len], to, gemm);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs both networks on the samples and compares.
+    ///
+    /// # Errors
+    /// [`Shape`](ErrorKind::Shape) if samples or networks do not fit each other.
+    pub fn report(
+        &self,
+        original: &Network,
+        data: &Dataset,
+        loss: Loss,
+        bit_fail_limit: f32,
+    ) -> Result<QuantizationReport, Error> {
+        original.check_data(data)?;
+        let kernels = Kernels::get();
+        let mut plain = vec![0.0; data.targets().len()];
+        let mut quantized = plain.clone();
+        original.run_batch(data.inputs(), &mut plain, &mut Scratch::default())?;
+        self.run_batch(data.inputs(), &mut quantized, &mut QuantizedScratch::default())?;
+        let judge = |outputs: &[f32]| {
+            let mut judge = Judge::new(original, loss, bit_fail_limit);
+            judge.add(outputs, data.targets());
+            judge.evaluation()
+        };
+        let pairs = plain.chunks_exact(self.output_size());
+        let pairs = pairs.zip(quantized.chunks_exact(self.output_size()));
+        let same = pairs.filter(|(a, b)| kernels.argmax(a) == kernels.argmax(b)).count();
+        Ok(QuantizationReport {
+            before: judge(&plain),
+            after: judge(&quantized),
+            agreement: same as f64 / data.len() as f64,
+            bytes_before: 4 * original.weights.len(),
+            bytes_after: self.bytes(),
+            weights: self.layers.iter().map(|layer| layer.fidelity).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+
+    fn samples() -> Dataset {
+        let x: Vec<f32> = (0..1000 * 9).map(|i| ((i * i % 1013) as f32 / 500.0) - 0.7).collect();
+        Dataset::from_rows(&x, 9, &vec![0.5; 3000], 3).unwrap()
+    }
+
+    #[test]
+    fn integers_give_what_their_real_values_give() {
+        let data = samples();
+        for activation in [Activation::Sigmoid, Activation::SigmoidSymmetric, Activation::Linear] {
+            let builder = Network::builder(&[9, 37, 3]).hidden(activation).output(activation);
+            let mut network = builder.seed(3).build().unwrap();
+            network.set_neuron_function(1, 5, Activation::Gaussian).unwrap();
+            let quantized = network.quantize(&data, Calibration::MinMax).unwrap();
+            // The slow twin: codes back to reals, then sums in f64.
+            let mut x: Vec<f32> = data.input(7).to_vec();
+            for layer in &quantized.layers {
+                let mut codes = vec![0; x.len()];
+                layer.affine.quantize(&x, &mut codes);
+                let zero = i32::from(layer.affine.zero_point());
+                x = (0..layer.neurons.len())
+                    .map(|j| {
+                        let row = &layer.codes[j * layer.inputs..(j + 1) * layer.inputs];
+                        let sum: i32 = row
+                            .iter()
+                            .zip(&codes)
+                            .map(|(w, c)| i32::from(*w) * (i32::from(*c) - zero))
+                            .sum();
+                        let correction = zero
+                            * row.iter().map(|w| i32::from(*w)).sum::<i32>();
+                        let bias = f64::from(layer.biases[j])
+                            + f64::from(layer.scales[j]) * f64::from(correction);
+                        let u = f64::from(layer.scales[j]) * f64::from(sum) + bias;
+                        layer.neurons[j].function.value(u as f32)
+                    })
+                    .collect();
+            }
+            let mut y = vec![0.0; 3000];
+            let mut scratch = QuantizedScratch::default();
+            quantized.run_batch(data.inputs(), &mut y, &mut scratch).unwrap();
+            for (a, b) in y[21..24].iter().zip(&x) {
+                assert!((a - b).abs() < 1e-4, "{activation:?}: {a} {b}");
+            }
+            // And near to what the network gives.
+            let report = quantized.report(&network, &data, Loss::Mse, 0.35).unwrap();
+            assert!((report.before.mse - report.after.mse).abs() < 0.01, "{report:?}");
+            assert!(report.weights.iter().all(|f| f.sqnr_db > 35.0), "{report:?}");
+            assert!(report.bytes_after * 2 < report.bytes_before);
+        }
+    }
+
+    #[test]
+    fn one_row_is_as_many() {
+        let (data, network) = (samples(), Network::builder(&[9, 20, 3]).seed(1).build().unwrap());
+        let quantized = network.quantize(&data, Calibration::MinMax).unwrap();
+        let (mut all, mut one) = (vec![0.0; 3000], [0.0; 3]);
+        let mut scratch = QuantizedScratch::default();
+        quantized.run_batch(data.inputs(), &mut all, &mut scratch).unwrap();
+        for i in [0, 479, 480, 999] {
+            quantized.run_batch(data.input(i), &mut one, &mut scratch).unwrap();
+            assert_eq!(one, all[3 * i..3 * i + 3]);
+        }
+        assert!(quantized.run_batch(&[0.0; 10], &mut one, &mut scratch).is_err());
+        let sparse = Network::builder(&[9, 3]).connection_rate(0.5).build().unwrap();
+        let error = sparse.quantize(&data, Calibration::MinMax).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+}
