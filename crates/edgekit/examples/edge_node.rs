@@ -10,6 +10,8 @@ use edgekit::kernels_simd::Kernels;
 
 #[path = "edge_node/constraints.rs"]
 mod constraints;
+#[path = "edge_node/digits.rs"]
+mod digits;
 #[path = "edge_node/images.rs"]
 mod images;
 #[path = "edge_node/kernels.rs"]
@@ -28,6 +30,8 @@ mod routing;
 mod sample;
 #[path = "edge_node/search.rs"]
 mod search;
+#[path = "edge_node/train.rs"]
+mod train;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
@@ -51,7 +55,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     kernels::run(&mut report);
     search::run(&sample, &folder, &mut report)?;
-    images::run(&mut report)?;
+    let digits = digits::load()?;
+    let network = train::run(&digits, &mut report)?;
+    images::run(&digits.asked, network, &mut report)?;
     let decisions = routing::run(&sample, &mut report)?;
     constraints::run(&mut report)?;
     record::run(&decisions[..decisions.len().min(1000)], &folder, &mut report)?;
