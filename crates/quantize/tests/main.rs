@@ -2,4 +2,5 @@
 #![deny(unsafe_code)]
 
 mod files;
+mod linear;
 mod tensors;
