@@ -9,7 +9,7 @@ use crate::{Affine, Error, ErrorKind, Format, QuantizedTensor, Scheme};
 /// Beyond this, a sum of products of codes might not fit 32 bits.
 const MOST_INPUTS: usize = 65_536;
 /// Up to so many rows, weights are read in place; packing them first pays for more.
-const FEW: usize = 8;
+const FEW: usize = 32;
 /// Rows are apart by a multiple of this, so that each begins at a cache line.
 const LINE: usize = 64;
 

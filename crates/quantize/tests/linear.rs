@@ -48,7 +48,7 @@ fn it_equals_plain_integers_to_the_bit() {
             for activation in [Activation::Identity, Activation::Relu] {
                 let layer = QuantizedLinear::from_tensor(&tensor, &bias, activation).unwrap();
                 assert_eq!((layer.inputs(), layer.outputs()), (inputs, outputs));
-                for rows in [0, 1, 2, 5, 8, 9, 33] {
+                for rows in [0, 1, 2, 5, 32, 33, 50] {
                     let x: Vec<f32> = wave(rows * inputs).iter().map(|x| x * 0.7 + 0.1).collect();
                     check(&layer, &tensor, &bias, activation, &x, &mut scratch);
                 }
