@@ -99,7 +99,8 @@ impl QuantizedLinear {
     ///
     /// # Errors
     /// As [`QuantizedLinear::new`], and [`ErrorKind::Config`] unless the weights are symmetric 8-bit
-    /// codes with a scale for each output (axis 0) or one for all.
+    /// codes with a scale for each output (axis 0) or one for all, and the activation one of
+    /// [`Activation::Identity`] and [`Activation::Relu`].
     pub fn from_tensor(
         weights: &QuantizedTensor,
         bias: &[f32],
@@ -118,6 +119,10 @@ impl QuantizedLinear {
             return Err(Error::new(ErrorKind::Shape, what));
         }
         finite_range(bias)?;
+        if !matches!(activation, Activation::Identity | Activation::Relu) {
+            let what = format!("{activation:?} is not fused here; apply it to the outputs");
+            return Err(Error::new(ErrorKind::Config, what));
+        }
         let maps = weights.maps();
         let scales: Vec<f32> = match weights.format() {
             Format::Int8(_) => vec![maps[0].scale(); outputs],
@@ -188,7 +193,7 @@ impl QuantizedLinear {
         }
         self.multiply(Rows::new(codes, self.inputs, self.stride), sums, gemm);
         for ((sums, out), &map) in self.rows(sums).zip(self.rows_mut(out)).zip(&*maps) {
-            Kernels::get().dequantize_sums(sums, self.meaning(map), out);
+            self.finish(sums, map, out);
         }
         Ok(())
     }
@@ -209,7 +214,7 @@ impl QuantizedLinear {
         let LinearScratch { sums, gemm, .. } = scratch;
         self.multiply(Rows::new(x, self.inputs, self.inputs), sums, gemm);
         for (sums, out) in self.rows(sums).zip(self.rows_mut(out)) {
-            Kernels::get().dequantize_sums(sums, self.meaning(input), out);
+            self.finish(sums, input, out);
         }
         Ok(())
     }
@@ -232,8 +237,7 @@ impl QuantizedLinear {
         self.multiply(Rows::new(x, self.inputs, self.inputs), sums, gemm);
         values.resize(self.outputs(), 0.0);
         for (sums, out) in self.rows(sums).zip(out.chunks_exact_mut(self.outputs())) {
-            // A row of values stays in the first cache, so that nothing is gained by one kernel.
-            Kernels::get().dequantize_sums(sums, self.meaning(input), values);
+            self.finish(sums, input, values);
             output.quantize(values, out);
         }
         Ok(())
@@ -263,14 +267,18 @@ impl QuantizedLinear {
         }
     }
 
-    fn meaning(&self, input: Affine) -> Dequantize<'_> {
-        Dequantize {
+    /// A row of values from a row of sums. It stays in the first cache from one kernel to the next.
+    fn finish(&self, sums: &[i32], input: Affine, out: &mut [f32]) {
+        let meaning = Dequantize {
             scale: input.scale(),
             zero_point: input.zero_point().into(),
             scales: &self.scales,
             code_sums: &self.code_sums,
             bias: &self.bias,
-            activation: self.activation,
+        };
+        Kernels::get().dequantize_sums(sums, meaning, out);
+        if self.activation == Activation::Relu {
+            Kernels::get().relu_in_place(out);
         }
     }
 

@@ -3,4 +3,5 @@
 
 mod files;
 mod linear;
+mod observers;
 mod tensors;
