@@ -3,5 +3,6 @@
 
 mod files;
 mod linear;
+mod mixed;
 mod observers;
 mod tensors;
