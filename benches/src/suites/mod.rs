@@ -13,6 +13,7 @@ pub mod log;
 pub mod mempool;
 pub mod pipeline;
 pub mod qlearning;
+pub mod quantize;
 pub mod spikes;
 
 use crate::Suite;
@@ -24,6 +25,7 @@ pub type Entry = (&'static str, fn(&mut Suite));
 pub const SUITES: &[Entry] = &[
     ("kernels", kernels::declare),
     ("index", index::declare),
+    ("quantize", quantize::declare),
     ("adaptive-cache", adaptive_cache::declare),
     ("mempool", mempool::declare),
     ("batcher", batcher::declare),

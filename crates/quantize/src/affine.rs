@@ -20,9 +20,9 @@ pub enum Scheme {
 /// `real = scale · (code − zero_point)`, codes being `i8`.
 ///
 /// Quantising is `clamp(round(real · (1 / scale)) + zero_point, −128, 127)` in `f32`, halves to the
-/// even code. That is the definition which PyTorch's `quantize_per_tensor` has on CPUs, and the
-/// codes are equal to its codes bit for bit. A NaN gets the lowest code there and here; the types
-/// of this crate that take data from outside refuse it instead.
+/// even code. That is the definition which PyTorch's `quantize_per_tensor` has on x86 CPUs, and the
+/// codes are equal to its codes bit for bit. A NaN gets the lowest code (PyTorch's differs between
+/// its paths); the types of this crate that take data from outside refuse it instead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine {
     scale: f32,

@@ -1,6 +1,6 @@
 //! Which layer gets how many bits.
 
-use crate::{Error, ErrorKind, Format};
+use crate::{Error, ErrorKind, Format, QuantizedTensor};
 
 /// What the choice must respect.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +38,13 @@ pub struct LayerOption {
     pub format: Format,
     /// Bytes of the layer in it.
     pub bytes: usize,
+}
+
+impl LayerOption {
+    /// A layer as that tensor stores it.
+    pub fn of(tensor: &QuantizedTensor) -> Self {
+        LayerOption { format: tensor.format(), bytes: tensor.bytes() }
+    }
 }
 
 /// Chooses a format for each layer under a budget.

@@ -2,4 +2,7 @@
 #![deny(unsafe_code)]
 
 mod files;
+mod linear;
+mod mixed;
+mod observers;
 mod tensors;

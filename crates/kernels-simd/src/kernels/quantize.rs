@@ -6,7 +6,6 @@
 
 use half::{bf16, f16};
 
-use crate::matrix::Activation;
 use crate::simd::{Cursor, F32, Simd};
 use crate::table::Dequantize;
 
@@ -292,39 +291,10 @@ pub(crate) fn dequantize_sums<S: Simd>(
     meaning: Dequantize<'_>,
     out: &mut [f32],
 ) {
-    match meaning.activation {
-        Activation::Identity => {
-            values_of(
-                sums,
-                meaning,
-                out,
-                #[inline(always)]
-                |x| x,
-            );
-        }
-        Activation::Relu => {
-            values_of(
-                sums,
-                meaning,
-                out,
-                #[inline(always)]
-                |x| if x > 0.0 { x } else { 0.0 },
-            );
-        }
-    }
-}
-
-#[inline(always)]
-fn values_of(
-    sums: &[i32],
-    meaning: Dequantize<'_>,
-    out: &mut [f32],
-    activation: impl Fn(f32) -> f32,
-) {
-    let Dequantize { scale, zero_point, scales, code_sums, bias, .. } = meaning;
+    let Dequantize { scale, zero_point, scales, code_sums, bias } = meaning;
     let channels = scales.iter().zip(code_sums).zip(bias);
     for ((out, sum), ((channel, code_sum), bias)) in out.iter_mut().zip(sums).zip(channels) {
         let exact = sum.wrapping_sub(zero_point.wrapping_mul(*code_sum));
-        *out = activation(exact as f32 * (scale * channel) + bias);
+        *out = exact as f32 * (scale * channel) + bias;
     }
 }

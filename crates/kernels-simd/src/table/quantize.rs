@@ -4,10 +4,9 @@ use half::{bf16, f16};
 
 use super::same_len;
 use crate::kernels::quantize;
-use crate::matrix::Activation;
 
 /// What sums of products of 8-bit codes stand for, one channel of weights for each sum:
-/// `activation(scale · scales[j] · (sum[j] − zero_point · code_sums[j]) + bias[j])`.
+/// `scale · scales[j] · (sum[j] − zero_point · code_sums[j]) + bias[j]`.
 ///
 /// The difference is taken in integers modulo 2³²; then follow one rounding to `f32`, the product of
 /// the scales, its product with the difference, and the sum with the bias, each rounded.
@@ -23,8 +22,6 @@ pub struct Dequantize<'a> {
     pub code_sums: &'a [i32],
     /// Added to each channel.
     pub bias: &'a [f32],
-    /// Applied last.
-    pub activation: Activation,
 }
 
 family! {

@@ -1,0 +1,307 @@
+//! A linear layer in integers.
+
+use aligned_vec::{AVec, ConstAlign};
+use edgekit_kernels_simd::{Activation, Dequantize, GemmScratch, Kernels, Rows};
+
+use crate::error::finite_range;
+use crate::{Affine, Error, ErrorKind, Format, QuantizedTensor, Scheme};
+
+/// Beyond this, a sum of products of codes might not fit 32 bits.
+const MOST_INPUTS: usize = 65_536;
+/// Up to so many rows, weights are read in place; packing them first pays for more.
+const FEW: usize = 32;
+/// Rows are apart by a multiple of this, so that each begins at a cache line.
+const LINE: usize = 64;
+
+/// How the inputs of a [`QuantizedLinear`] become codes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Input {
+    /// Each row by its own range, found when it comes: a row's result does not depend on the batch
+    /// that it is in.
+    Dynamic(Scheme),
+    /// All rows by one map, which an [`Observer`](crate::Observer) learned. Values beyond are clipped.
+    Static(Affine),
+}
+
+/// `activation(x · Wᵀ + bias)` with 8-bit weights and inputs, multiplied in integers.
+///
+/// Weights are symmetric codes with a scale for each output; inputs are any codes with one map for
+/// each row. With input scale `s` and zero point `z`, weight codes `w` and weight scales `t`, the
+/// value of output `j` is `activation((s · tⱼ) · Σₖ (xₖ − z) wⱼₖ + biasⱼ)`: the sum is exact, the
+/// three operations after it are rounded to `f32` each. It is the same bit for bit on every
+/// instruction set and for every batch size.
+///
+/// ```
+/// use edgekit_kernels_simd::Activation;
+/// use edgekit_quantize::{Input, LinearScratch, QuantizedLinear, Scheme};
+///
+/// // Two outputs of three inputs.
+/// let layer =
+///     QuantizedLinear::new(&[1.0, 2.0, 3.0, -1.0, 0.5, 0.0], 3, &[0.5, 0.0], Activation::Relu)?;
+/// let (mut out, mut scratch) = ([0.0; 2], LinearScratch::default());
+/// layer.run(&[1.0, 1.0, 2.0], Input::Dynamic(Scheme::Asymmetric), &mut out, &mut scratch)?;
+/// assert!((out[0] - 9.5).abs() < 0.1 && out[1] == 0.0);
+/// # Ok::<(), edgekit_quantize::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantizedLinear {
+    inputs: usize,
+    stride: usize,
+    codes: AVec<i8, ConstAlign<64>>,
+    scales: Vec<f32>,
+    code_sums: Vec<i32>,
+    bias: Vec<f32>,
+    activation: Activation,
+}
+
+/// Room that [`QuantizedLinear`] works in: it grows to what the largest batch needs, which is a byte
+/// an input and four an output, and is used again.
+#[derive(Debug)]
+pub struct LinearScratch {
+    codes: AVec<i8, ConstAlign<64>>,
+    maps: Vec<Affine>,
+    sums: Vec<i32>,
+    values: Vec<f32>,
+    gemm: GemmScratch,
+}
+
+impl Default for LinearScratch {
+    fn default() -> Self {
+        LinearScratch {
+            codes: AVec::new(LINE),
+            maps: Vec::new(),
+            sums: Vec::new(),
+            values: Vec::new(),
+            gemm: GemmScratch::default(),
+        }
+    }
+}
+
+impl QuantizedLinear {
+    /// Quantises `weights`, of which each output has a row of `inputs`, one scale for each output.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Empty`] and [`ErrorKind::NotFinite`] for weights or a bias that are; and
+    /// [`ErrorKind::Shape`] unless there is a row of weights for each value of `bias` and `inputs` is
+    /// at most 65,536.
+    pub fn new(
+        weights: &[f32],
+        inputs: usize,
+        bias: &[f32],
+        activation: Activation,
+    ) -> Result<Self, Error> {
+        let format = Format::Int8PerChannel { scheme: Scheme::Symmetric, axis: 0 };
+        let tensor = QuantizedTensor::quantize(weights, &[bias.len(), inputs], format)?;
+        QuantizedLinear::from_tensor(&tensor, bias, activation)
+    }
+
+    /// A layer of weights that were quantised before, for instance read from a file.
+    ///
+    /// # Errors
+    /// As [`QuantizedLinear::new`], and [`ErrorKind::Config`] unless the weights are symmetric 8-bit
+    /// codes with a scale for each output (axis 0) or one for all, and the activation one of
+    /// [`Activation::Identity`] and [`Activation::Relu`].
+    pub fn from_tensor(
+        weights: &QuantizedTensor,
+        bias: &[f32],
+        activation: Activation,
+    ) -> Result<Self, Error> {
+        let &[outputs, inputs] = weights.shape() else {
+            let what = format!("weights of shape {:?}; give [outputs, inputs]", weights.shape());
+            return Err(Error::new(ErrorKind::Shape, what));
+        };
+        if outputs != bias.len() || inputs > MOST_INPUTS {
+            let what = format!(
+                "{outputs} × {inputs} weights with {} biases; give one for each output, and at most \
+                 {MOST_INPUTS} inputs",
+                bias.len()
+            );
+            return Err(Error::new(ErrorKind::Shape, what));
+        }
+        finite_range(bias)?;
+        if !matches!(activation, Activation::Identity | Activation::Relu) {
+            let what = format!("{activation:?} is not fused here; apply it to the outputs");
+            return Err(Error::new(ErrorKind::Config, what));
+        }
+        let maps = weights.maps();
+        let scales: Vec<f32> = match weights.format() {
+            Format::Int8(_) => vec![maps[0].scale(); outputs],
+            Format::Int8PerChannel { axis: 0, .. } => maps.iter().map(Affine::scale).collect(),
+            other => return Err(unfit(other)),
+        };
+        if maps.iter().any(|map| map.zero_point() != 0) {
+            return Err(unfit(weights.format()));
+        }
+        let stride = inputs.next_multiple_of(LINE);
+        let mut codes = AVec::with_capacity(LINE, outputs * stride);
+        codes.resize(outputs * stride, 0);
+        let rows: &[i8] = bytemuck::cast_slice(weights.codes());
+        let code_sums = rows
+            .chunks_exact(inputs)
+            .zip(codes.chunks_exact_mut(stride))
+            .map(|(row, padded)| {
+                padded[..inputs].copy_from_slice(row);
+                row.iter().map(|&code| i32::from(code)).sum()
+            })
+            .collect();
+        let bias = bias.to_vec();
+        Ok(QuantizedLinear { inputs, stride, codes, scales, code_sums, bias, activation })
+    }
+
+    /// Values of a row of inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Values of a row of outputs.
+    pub fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Bytes of weights, scales, sums of codes and biases.
+    pub fn bytes(&self) -> usize {
+        self.codes.len() + 12 * self.outputs()
+    }
+
+    /// Quantises rows of inputs and writes rows of outputs. O(rows · inputs · outputs); allocates
+    /// nothing once `scratch` has grown.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] unless `x` is whole rows and `out` has a row for each of them;
+    /// [`ErrorKind::NotFinite`] for inputs that are, and then nothing is written.
+    pub fn run(
+        &self,
+        x: &[f32],
+        input: Input,
+        out: &mut [f32],
+        scratch: &mut LinearScratch,
+    ) -> Result<(), Error> {
+        self.check(x.len(), out.len())?;
+        scratch.maps.clear();
+        for row in x.chunks_exact(self.inputs) {
+            let (low, high) = finite_range(row)?;
+            scratch.maps.push(match input {
+                Input::Dynamic(scheme) => Affine::from_range(low, high, scheme)?,
+                Input::Static(map) => map,
+            });
+        }
+        let LinearScratch { codes, maps, sums, gemm, .. } = scratch;
+        let codes = at_least(codes, maps.len() * self.stride);
+        let rows = x.chunks_exact(self.inputs).zip(codes.chunks_exact_mut(self.stride));
+        for ((row, codes), map) in rows.zip(&*maps) {
+            map.quantize(row, &mut codes[..self.inputs]);
+        }
+        self.multiply(Rows::new(codes, self.inputs, self.stride), sums, gemm);
+        for ((sums, out), &map) in self.rows(sums).zip(self.rows_mut(out)).zip(&*maps) {
+            self.finish(sums, map, out);
+        }
+        Ok(())
+    }
+
+    /// Multiplies rows of codes, all with the map `input`, and writes rows of values. As
+    /// [`QuantizedLinear::run`] otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] unless `x` is whole rows and `out` has a row for each of them.
+    pub fn run_codes(
+        &self,
+        x: &[i8],
+        input: Affine,
+        out: &mut [f32],
+        scratch: &mut LinearScratch,
+    ) -> Result<(), Error> {
+        self.check(x.len(), out.len())?;
+        let LinearScratch { sums, gemm, .. } = scratch;
+        self.multiply(Rows::new(x, self.inputs, self.inputs), sums, gemm);
+        for (sums, out) in self.rows(sums).zip(self.rows_mut(out)) {
+            self.finish(sums, input, out);
+        }
+        Ok(())
+    }
+
+    /// From codes to codes, for layers in a row: the codes that `output` has for the values of
+    /// [`QuantizedLinear::run_codes`], bit for bit.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] unless `x` is whole rows and `out` has a row for each of them.
+    pub fn requantize(
+        &self,
+        x: &[i8],
+        input: Affine,
+        output: Affine,
+        out: &mut [i8],
+        scratch: &mut LinearScratch,
+    ) -> Result<(), Error> {
+        self.check(x.len(), out.len())?;
+        let LinearScratch { sums, values, gemm, .. } = scratch;
+        self.multiply(Rows::new(x, self.inputs, self.inputs), sums, gemm);
+        values.resize(self.outputs(), 0.0);
+        for (sums, out) in self.rows(sums).zip(out.chunks_exact_mut(self.outputs())) {
+            self.finish(sums, input, values);
+            output.quantize(values, out);
+        }
+        Ok(())
+    }
+
+    fn check(&self, inputs: usize, outputs: usize) -> Result<(), Error> {
+        let rows = inputs / self.inputs;
+        if inputs.is_multiple_of(self.inputs) && rows.checked_mul(self.outputs()) == Some(outputs) {
+            return Ok(());
+        }
+        let what = format!(
+            "{inputs} inputs and room for {outputs} outputs; a row has {} and {}",
+            self.inputs,
+            self.outputs()
+        );
+        Err(Error::new(ErrorKind::Shape, what))
+    }
+
+    /// The sums of products of each row with each row of weights.
+    fn multiply(&self, x: Rows<'_, i8>, sums: &mut Vec<i32>, gemm: &mut GemmScratch) {
+        let weights = Rows::new(&self.codes, self.inputs, self.stride);
+        sums.resize(x.len() * self.outputs(), 0);
+        if x.len() <= FEW {
+            Kernels::get().dot_i8_tile(x, weights, sums);
+        } else {
+            Kernels::get().gemm_i8(x, weights, sums, gemm);
+        }
+    }
+
+    /// A row of values from a row of sums. It stays in the first cache from one kernel to the next.
+    fn finish(&self, sums: &[i32], input: Affine, out: &mut [f32]) {
+        let meaning = Dequantize {
+            scale: input.scale(),
+            zero_point: input.zero_point().into(),
+            scales: &self.scales,
+            code_sums: &self.code_sums,
+            bias: &self.bias,
+        };
+        Kernels::get().dequantize_sums(sums, meaning, out);
+        if self.activation == Activation::Relu {
+            Kernels::get().relu_in_place(out);
+        }
+    }
+
+    fn rows<'a>(&self, sums: &'a [i32]) -> impl Iterator<Item = &'a [i32]> {
+        sums.chunks_exact(self.outputs())
+    }
+
+    fn rows_mut<'a>(&self, out: &'a mut [f32]) -> impl Iterator<Item = &'a mut [f32]> {
+        out.chunks_exact_mut(self.outputs())
+    }
+}
+
+fn unfit(format: Format) -> Error {
+    let what = format!(
+        "weights in {format:?}; quantise them to symmetric 8-bit codes, per tensor or along axis 0"
+    );
+    Error::new(ErrorKind::Config, what)
+}
+
+/// Bytes between rows stay 0 from when they were made, or are of another layer; nobody reads them.
+fn at_least(room: &mut AVec<i8, ConstAlign<64>>, len: usize) -> &mut [i8] {
+    if room.len() < len {
+        room.resize(len, 0);
+    }
+    &mut room[..len]
+}
