@@ -2,9 +2,11 @@
 
 use edgekit_qlearning::{
     ActionMask, Agent, AgentConfig, Algorithm, DenseTable, End, ErrorKind, HashedTable, Policy,
-    Schedule, StepSize, Table, Traces, Transition,
+    PrioritisedReplay, ReplayConfig, Schedule, StepSize, Table, Traces, Transition,
 };
 use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
 
 fn config(algorithm: Algorithm) -> AgentConfig {
     AgentConfig {
@@ -282,4 +284,34 @@ fn a_batch_stops_where_a_value_overflows() {
         assert_eq!(errors, learned);
         assert_eq!((together.export(), together.steps()), (apart.export(), 2));
     }
+}
+
+#[test]
+fn what_is_warm_allocates_nothing() {
+    let steps: Vec<Transition> =
+        (0..200).map(|i| step(i % 8, (i % 2) as usize, 0.5, (i + 3) % 8, RUN)).collect();
+    for algorithm in [Algorithm::QLearning, Algorithm::ExpectedSarsa, Algorithm::DoubleQ] {
+        let mut agent = agent(algorithm);
+        let mut errors = Vec::new();
+        let mut round = || {
+            agent.learn_batch(&steps, &[], &mut errors).unwrap();
+            for t in &steps {
+                agent.learn(t).unwrap();
+                agent.act(t.state, ActionMask::ALL).unwrap();
+                agent.best_value(t.state, ActionMask::ALL).unwrap();
+            }
+        };
+        round();
+        assert_eq!(allocation_counter::measure(round).count_total, 0, "{algorithm:?}");
+    }
+    let mut replay = PrioritisedReplay::new(ReplayConfig::default()).unwrap();
+    let mut rng = Pcg64Mcg::seed_from_u64(1);
+    let mut drawn = Vec::new();
+    (0..100).for_each(|item| _ = replay.push(item));
+    let mut round = || {
+        replay.sample(32, &mut rng, &mut drawn).unwrap();
+        drawn.iter().for_each(|d| assert!(replay.update(d.id, 0.5).unwrap()));
+    };
+    round();
+    assert_eq!(allocation_counter::measure(round).count_total, 0);
 }
