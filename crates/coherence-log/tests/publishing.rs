@@ -117,15 +117,14 @@ fn a_store_holds_one_history() {
 }
 
 /// Against any server that speaks S3: its address in `EDGEKIT_S3`, and in it an empty bucket
-/// `edgekit`. `docs/coherence-log.md` says how to start one.
+/// `edgekit`. `docs/coherence-log.md` says how to start one. Without the variable it is an empty test.
 #[cfg(feature = "s3")]
 #[test]
-#[ignore = "needs an S3 server; see docs/coherence-log.md"]
 fn an_s3_bucket_holds_one_history() {
     use object_store::aws::AmazonS3Builder;
     use object_store::{ObjectStoreExt, path::Path};
 
-    let server = std::env::var("EDGEKIT_S3").expect("EDGEKIT_S3 is the server's address");
+    let Ok(server) = std::env::var("EDGEKIT_S3") else { return };
     let store = AmazonS3Builder::new()
         .with_endpoint(server)
         .with_allow_http(true)
