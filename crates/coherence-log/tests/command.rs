@@ -82,5 +82,9 @@ fn append_query_prove_verify_fsck_serve() {
     let mut bytes = std::fs::read(&segment).unwrap();
     bytes[150] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
-    assert_eq!(run(dir, &with(&["verify"]), "").status.code(), Some(1));
+    for command in ["verify", "fsck"] {
+        let output = run(dir, &with(&[command]), "");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{output:?}");
+    }
 }

@@ -139,3 +139,85 @@ fn the_default_verifier_asks_for_confidence_and_time() {
     assert_eq!(pair(with(1, 1, 0.8, None), elsewhere), 0);
     assert!((cosine(&[1.0, 1.0], &[1.0, 0.0]) - 0.5f64.sqrt()).abs() < 1e-9);
 }
+
+/// A claim of its own subject and value, so that only its embedding can contradict.
+fn of_vector(number: usize, vector: Vec<f32>) -> Claim {
+    Claim {
+        id: Hash::of(&[&number.to_le_bytes()]),
+        author: author(1).key(),
+        context: CONTEXT,
+        subject: format!("subject {number}").into(),
+        value: number.to_le_bytes().to_vec().into(),
+        confidence: 0.9,
+        expires_ms: None,
+        embedding: Some(vector.into()),
+    }
+}
+
+fn similar_from(similarity: f64) -> Rules {
+    let mut rules = Rules::default();
+    rules.defaults.similarity = similarity;
+    rules
+}
+
+fn uniform(rng: &mut Pcg32, dim: usize) -> Vec<f32> {
+    (0..dim).map(|_| rng.random::<f32>() - 0.5).collect()
+}
+
+/// Among so many vectors that a tree is searched, each one's multiple by three: the same direction
+/// but for the rounding of its values, so that the images in the tree differ by more than the vectors
+/// may. A ball without room for rounding misses hundreds of them.
+#[test]
+fn a_ball_leaves_room_for_the_rounding_of_images() {
+    let rules = similar_from(1.0 - 1e-14);
+    for dim in [3, 15, 16, 17, 40, 128] {
+        let mut rng = Pcg32::seed_from_u64(dim as u64);
+        let mut detector = Detector::new(rules.clone(), Box::new(Confident));
+        let vectors: Vec<Vec<f32>> = (0..600).map(|_| uniform(&mut rng, dim)).collect();
+        for (number, vector) in vectors.iter().enumerate() {
+            detector.insert(of_vector(number, vector.clone()), 0, |_| panic!("not near"));
+        }
+        for (number, vector) in vectors.iter().enumerate() {
+            let thrice: Vec<f32> = vector.iter().map(|x| 3.0 * x).collect();
+            assert!(cosine(vector, &thrice) >= rules.defaults.similarity);
+            let mut found = 0;
+            detector.insert(of_vector(600 + number, thrice), 0, |_| found += 1);
+            assert_eq!(found, 1, "{number} of dimension {dim}");
+        }
+    }
+}
+
+/// A threshold that is a pair's own cosine, or the next number above: what a float kernel makes of
+/// the pair is then on either side.
+#[test]
+fn the_exact_cosine_decides_where_rounding_could() {
+    let mut rng = Pcg32::seed_from_u64(5);
+    for pair in 0..500 {
+        let dim = rng.random_range(1..200);
+        let a = uniform(&mut rng, dim);
+        let b: Vec<f32> = a.iter().map(|x| x + 0.2 * (rng.random::<f32>() - 0.5)).collect();
+        let exact = cosine(&a, &b);
+        if exact <= 0.0 || exact >= 1.0 {
+            continue;
+        }
+        let claims = [of_vector(0, a), of_vector(1, b)];
+        assert_eq!(detected(&similar_from(exact), &claims).len(), 1, "pair {pair}");
+        assert_eq!(detected(&similar_from(exact.next_up()), &claims).len(), 0, "pair {pair}");
+    }
+}
+
+/// Only the direction of an embedding counts, down to where its values are denormal and up to where
+/// their squares are infinite.
+#[test]
+fn the_length_of_an_embedding_does_not_matter() {
+    let mut rng = Pcg32::seed_from_u64(6);
+    for scale in [1e-37f32, 1e-30, 1e-22, 1e-19, 1e-10, 1.0, 1e14, 1e19, 1e37] {
+        for _ in 0..50 {
+            let a = uniform(&mut rng, 40);
+            let b: Vec<f32> = a.iter().map(|x| (x + 0.01 * rng.random::<f32>()) * scale).collect();
+            assert!(cosine(&a, &b) > 0.99);
+            let claims = [of_vector(0, a), of_vector(1, b)];
+            assert_eq!(detected(&similar_from(0.99), &claims).len(), 1, "{scale}");
+        }
+    }
+}

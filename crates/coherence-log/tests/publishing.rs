@@ -115,3 +115,46 @@ fn a_store_holds_one_history() {
     let witness = NoteSigner::new(ORIGIN, NoteAlgorithm::Cosignature, author(3)).unwrap();
     assert!(Publisher::new(Arc::new(InMemory::new()), ORIGIN, witness).is_err());
 }
+
+/// Against any server that speaks S3: its address in `EDGEKIT_S3`, and in it an empty bucket
+/// `edgekit`. `docs/coherence-log.md` says how to start one. Without the variable it is an empty test.
+#[cfg(feature = "s3")]
+#[test]
+fn an_s3_bucket_holds_one_history() {
+    use object_store::aws::AmazonS3Builder;
+    use object_store::{ObjectStoreExt, path::Path};
+
+    let Ok(server) = std::env::var("EDGEKIT_S3") else { return };
+    let store = AmazonS3Builder::new()
+        .with_endpoint(server)
+        .with_allow_http(true)
+        .with_region("us-east-1")
+        .with_bucket_name("edgekit")
+        .with_access_key_id("test")
+        .with_secret_access_key("test")
+        .build()
+        .unwrap();
+    let store = Arc::new(store);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let publisher = Publisher::new(store.clone(), ORIGIN, signer()).unwrap();
+    let (log, fork) = (Log::in_memory(config()).unwrap(), Log::in_memory(config()).unwrap());
+    for count in [10, 246, 300] {
+        grow(&log, "v", count);
+        runtime.block_on(publisher.publish(&log)).unwrap();
+    }
+    runtime.block_on(publisher.publish(&log)).unwrap();
+    let read = |path: &str| {
+        let path = Path::parse(path).unwrap();
+        runtime.block_on(async { store.get(&path).await.unwrap().bytes().await.unwrap() })
+    };
+    let checkpoint = Checkpoint::open(&read("checkpoint"), signer().key()).unwrap();
+    assert_eq!((checkpoint.size, checkpoint.root), log.head());
+    let bundle = read("tile/entries/002.p/44");
+    assert_eq!(leaf_hash(parse_bundle(&bundle).unwrap()[43]), log.event(555).unwrap().id());
+    // A history of its own, and a tile that is there already with another content.
+    grow(&fork, "w", 600);
+    let kind = |log: &Log| runtime.block_on(publisher.publish(log)).unwrap_err().kind();
+    assert_eq!(kind(&fork), ErrorKind::Conflict);
+    runtime.block_on(store.delete(&Path::from("checkpoint"))).unwrap();
+    assert_eq!(kind(&fork), ErrorKind::Conflict, "tiles are written once");
+}

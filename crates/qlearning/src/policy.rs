@@ -96,12 +96,17 @@ pub(crate) fn all_actions(actions: usize) -> u64 {
 /// The largest value among `legal`; −∞ if that is empty.
 #[inline]
 pub(crate) fn max_value(values: &[f32], legal: u64) -> f32 {
-    let larger = |best: f32, value: f32| if value > best { value } else { best };
     if legal == all_actions(values.len()) {
         // The usual case, apart because a loop without the mask is a few instructions long.
         return values.iter().fold(f32::NEG_INFINITY, |best, &value| larger(best, value));
     }
     bits(legal).fold(f32::NEG_INFINITY, |best, action| larger(best, values[action]))
+}
+
+/// The larger of two finite values, in the one instruction that reads `value` from memory.
+#[inline(always)]
+pub(crate) fn larger(best: f32, value: f32) -> f32 {
+    if best > value { best } else { value }
 }
 
 /// The set of legal actions with the largest value.

@@ -17,8 +17,8 @@ const HEADER: usize = 4 + 2 + 8 + 4;
 type Body = (BankConfig, u64, Vec<String>, Vec<(u64, Pattern, u64)>);
 
 impl Bank {
-    /// Writes patterns, usage and executors. Trajectories that wait are not saved, and the graph of
-    /// a large bank is made anew when it is loaded. O(n).
+    /// Writes patterns, usage and executors. Trajectories that wait are not saved, nor is the graph
+    /// of a large bank; see [`Bank::load`]. O(n).
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if writing fails.
@@ -43,6 +43,13 @@ impl Bank {
     }
 
     /// Reads what [`Bank::save`] wrote.
+    ///
+    /// A bank beyond [`BankConfig::scan_limit`] makes its graph anew, pattern by pattern and for each
+    /// of its copies, which takes as long as storing them did: about a second a copy for 10,000
+    /// patterns of 128 values, several minutes for a million (the `build-ns` of
+    /// `cargo xtask bench --only bank/lookup10000 --only bank/full/lookup1e6`). Where that is too
+    /// long, keep the bank small by [`Bank::prune`] and [`Bank::consolidate`], or make it with
+    /// [`Readers::Wait`](crate::Readers::Wait), which has one copy.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if reading fails; [`ErrorKind::Format`] if it is no bank, of another

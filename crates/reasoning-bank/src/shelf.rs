@@ -32,7 +32,11 @@ impl Usage {
 
     pub(crate) fn note(&self, now: Duration) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.last.fetch_max(nanos(now), Ordering::Relaxed);
+        // Mostly the time is known already, and reading it leaves the line with the other readers.
+        let now = nanos(now);
+        if self.last.load(Ordering::Relaxed) < now {
+            self.last.fetch_max(now, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn count(&self) -> u64 {

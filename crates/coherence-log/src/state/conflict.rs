@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
-use super::near::{Near, cosine};
+use super::near::{Near, Nearness, cosine};
 use super::rules::{ContextRules, Rules};
 use crate::event::{Assert, Event, Id, PublicKey};
 
@@ -166,7 +166,7 @@ impl Detector {
                 }
             }
         }
-        let same_subject = proposed.len();
+        let claims = &self.claims;
         let row = claim.embedding.as_ref().filter(|vector| !vector.is_empty()).map(|vector| {
             let dim = vector.len();
             let known = context.near.iter().position(|(other, _)| *other == dim);
@@ -174,19 +174,20 @@ impl Detector {
                 context.near.push((dim, Near::new(dim, rules.similarity)));
                 context.near.len() - 1
             });
-            context.near[at].1.insert(vector, number, |other| proposed.push(other))
+            context.near[at].1.insert(vector, number, |other, nearness| {
+                let Some(slot) = &claims[other as usize] else { return };
+                let is_near = || match (nearness, &slot.claim.embedding) {
+                    (Nearness::Certain, _) => true,
+                    (Nearness::Possible, Some(theirs)) => {
+                        cosine(theirs, vector) >= rules.similarity
+                    }
+                    (Nearness::Possible, None) => false,
+                };
+                if slot.claim.value != claim.value && is_near() {
+                    proposed.push(other);
+                }
+            })
         });
-        // Of the vectors' proposals only the true ones; a subject's need no proof.
-        let mut at = same_subject;
-        while at < proposed.len() {
-            let other = self.claims[proposed[at] as usize].as_ref();
-            let real = other.is_some_and(|slot| is_candidate(rules, &slot.claim, &claim));
-            if real {
-                at += 1;
-            } else {
-                proposed.swap_remove(at);
-            }
-        }
         proposed.sort_unstable();
         proposed.dedup();
         for other in proposed.iter().filter_map(|other| self.claims[*other as usize].as_ref()) {

@@ -10,9 +10,11 @@
 //! of two heads is at least that of the vectors, so only where it is large enough are the vectors
 //! themselves read, eight or more times as long.
 //!
-//! A float kernel only ever proposes. What counts is [`cosine`], in `f64` and in a fixed order, so
-//! that every machine finds the same pairs.
+//! What counts is [`cosine`], in `f64` and in a fixed order, so that every machine finds the same
+//! pairs. A float kernel's product is off by a known bound at most: above the threshold by more than
+//! that it is a proof, within the bound only a proposal.
 
+use aligned_vec::{AVec, ConstAlign};
 use edgekit_kernels_simd::{Kernels, Rows};
 
 use super::ball_tree::{BallTree, MAPPED};
@@ -39,18 +41,33 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
     if norms > 0.0 { dot / norms } else { 0.0 }
 }
 
+/// What is known of a proposed vector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Nearness {
+    /// Its [`cosine`] reaches the threshold.
+    Certain,
+    /// It may; nothing but the [`cosine`] can tell.
+    Possible,
+}
+
+/// Rows begin at cache lines: a vector load that straddles two costs twice.
+type Floats = AVec<f32, ConstAlign<64>>;
+
 /// The vectors of one context and one dimension.
 pub(super) struct Near {
     dim: usize,
     similarity: f64,
+    kernels: &'static Kernels,
     /// Unit vectors, one after the other; a removed one stays, without owner.
-    units: Vec<f32>,
+    units: Floats,
     /// Whose vector a row is; `None` once it is removed.
     owners: Vec<Option<u32>>,
     /// The head of each row, one after the other.
-    heads: Vec<f32>,
+    heads: Floats,
     tree: Option<Tree>,
     scores: Vec<f32>,
+    /// What of a vector its coordinates do not say.
+    remainder: Vec<f32>,
     /// The rows whose heads are near enough.
     ahead: Vec<u32>,
 }
@@ -70,42 +87,42 @@ impl Near {
         Near {
             dim,
             similarity,
-            units: Vec::new(),
+            kernels: Kernels::get(),
+            units: Floats::new(64),
             owners: Vec::new(),
-            heads: Vec::new(),
+            heads: Floats::new(64),
             tree: None,
             scores: Vec::new(),
+            remainder: Vec::new(),
             ahead: Vec::new(),
         }
     }
 
     /// Calls `propose` with the owner of each vector that may be near `vector`, and of every one
-    /// that is; then adds `vector` as `owner`'s. Returns its row.
+    /// that is, all of them not removed; then adds `vector` as `owner`'s. Returns its row.
     pub(super) fn insert(
         &mut self,
         vector: &[f32],
         owner: u32,
-        mut propose: impl FnMut(u32),
+        mut propose: impl FnMut(u32, Nearness),
     ) -> usize {
         let row = self.owners.len();
         let start = self.units.len();
-        push_unit(&mut self.units, vector);
-        push_head(&mut self.heads, &self.units[start..]);
+        self.push(vector);
         self.refit(row);
         let unit = &self.units[start..];
         match self.tree.as_mut().filter(|tree| !tree.is_crowded()) {
             Some(tree) => {
-                let point = map(&tree.basis, unit);
-                // |u − v|² = 2 − 2 cos for unit vectors; rounding may add a little to that, and to
-                // the length of each remainder the root of it, being a difference of squares.
-                let slack = slack(self.dim);
-                let reach = (2.0 - 2.0 * (self.similarity as f32)).max(0.0).sqrt() + slack.sqrt();
-                let radius = reach * reach + slack;
+                let point = map(&tree.basis, unit, &mut self.remainder);
+                // |u − v|² = 2 − 2 cos for unit vectors. In f64, because near 1 the root of a
+                // rounding is far more than the rounding.
+                let reach = (2.0 - 2.0 * self.similarity).max(0.0).sqrt() as f32 + slack(self.dim);
+                let radius = reach * reach;
                 let (found, owners) = (&mut tree.found, &self.owners);
                 tree.points.within(&point, radius, |near| {
                     *found += 1;
                     if let Some(owner) = owners[near as usize] {
-                        propose(owner);
+                        propose(owner, Nearness::Possible);
                     }
                 });
                 tree.looked += row as u64;
@@ -119,25 +136,55 @@ impl Near {
     }
 
     /// Compares the last row with all `row` rows before it.
-    fn compare(&mut self, row: usize, mut propose: impl FnMut(u32)) {
-        let least = self.similarity as f32 - slack(self.dim);
+    fn compare(&mut self, row: usize, mut propose: impl FnMut(u32, Nearness)) {
+        let slack = slack(self.dim);
+        let (least, certain) = (self.similarity as f32 - slack, self.similarity as f32 + slack);
         let (heads, head) = self.heads.split_at(row * HEAD);
         self.scores.resize(row, 0.0);
-        Kernels::get().dot_many(head, Rows::new(heads, HEAD, HEAD), &mut self.scores);
+        self.kernels.dot_many(head, Rows::new(heads, HEAD, HEAD), &mut self.scores);
         let near = self.scores.iter().zip(0..).filter(|(score, _)| **score >= least);
         self.ahead.clear();
         self.ahead.extend(near.map(|(_, row)| row));
         let (rows, unit) = self.units.split_at(row * self.dim);
         self.scores.resize(self.ahead.len(), 0.0);
         let rows = Rows::new(rows, self.dim, self.dim);
-        Kernels::get().dot_gather(unit, rows, &self.ahead, &mut self.scores);
+        self.kernels.dot_gather(unit, rows, &self.ahead, &mut self.scores);
         for (score, row) in self.scores.iter().zip(&self.ahead) {
             if *score >= least
                 && let Some(owner) = self.owners[*row as usize]
             {
-                propose(owner);
+                let nearness =
+                    if *score >= certain { Nearness::Certain } else { Nearness::Possible };
+                propose(owner, nearness);
             }
         }
+    }
+
+    /// Appends `vector` at length one, and its head. A zero vector is near nothing; a row of zeros
+    /// is just that.
+    fn push(&mut self, vector: &[f32]) {
+        let (first, rest) = vector.split_at(vector.len().min(HEAD - 1));
+        // The length of what follows is summed from just that: as a difference of lengths it could
+        // come out too short.
+        let tail = self.kernels.norm(rest);
+        let norm = first.iter().fold(tail * tail, |sum, x| sum + x * x).sqrt();
+        let start = self.units.len();
+        if (1e-15..1e15).contains(&norm) {
+            let scale = 1.0 / norm;
+            extend(&mut self.units, vector.iter().map(|x| x * scale));
+            extend(&mut self.heads, self.units[start..].iter().take(HEAD - 1).copied());
+            self.heads.resize(self.heads.len() + HEAD - 1 - first.len(), 0.0);
+            self.heads.push(tail * scale);
+            return;
+        }
+        // Squares beyond what f32 holds, or so small that it holds few of their digits: in f64.
+        let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
+        extend(&mut self.units, vector.iter().map(|x| (f64::from(*x) * scale) as f32));
+        let unit = &self.units[start..];
+        extend(&mut self.heads, unit.iter().take(HEAD - 1).copied());
+        self.heads.resize(self.heads.len() + HEAD - 1 - first.len(), 0.0);
+        self.heads.push(self.kernels.norm(&unit[first.len()..]));
     }
 
     /// Takes the vector of a row out.
@@ -155,7 +202,7 @@ impl Near {
         let mut points = BallTree::new();
         for (row, unit) in self.units[..rows * self.dim].chunks_exact(self.dim).enumerate() {
             if self.owners[row].is_some() {
-                points.insert(map(&basis, unit), row as u32);
+                points.insert(map(&basis, unit, &mut self.remainder), row as u32);
             }
         }
         self.tree = Some(Tree { basis, points, until: rows * 4, found: 0, looked: 0 });
@@ -168,45 +215,32 @@ impl Tree {
     }
 }
 
-/// Appends `vector` at length one. A zero vector is near nothing; a row of zeros is just that.
-fn push_unit(units: &mut Vec<f32>, vector: &[f32]) {
-    let norm = Kernels::get().norm(vector);
-    if norm.is_normal() && norm < 1e15 {
-        let scale = 1.0 / norm;
-        units.extend(vector.iter().map(|x| x * scale));
-        return;
-    }
-    // Squares beyond what f32 holds: once more in f64.
-    let norm = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-    units.extend(vector.iter().map(|x| (f64::from(*x) * scale) as f32));
+/// Appends `values`, of which there must be as many as they say.
+fn extend(floats: &mut Floats, values: impl ExactSizeIterator<Item = f32>) {
+    let start = floats.len();
+    floats.resize(start + values.len(), 0.0);
+    floats[start..].iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
 }
 
-/// Appends the head of a unit vector. The length of what follows is summed from just that: as a
-/// difference of lengths it could come out too short.
-fn push_head(heads: &mut Vec<f32>, unit: &[f32]) {
-    let (first, rest) = unit.split_at(unit.len().min(HEAD - 1));
-    heads.extend_from_slice(first);
-    heads.resize(heads.len() + HEAD - 1 - first.len(), 0.0);
-    heads.push(Kernels::get().norm(rest));
-}
-
-/// More than the rounding of a dot product, or of a squared distance, of unit vectors can be.
+/// More than the rounding of a dot product of unit vectors can be, and of the distance of two images:
+/// with `dim` × ε at most in each of the coordinates, the images are 6 `dim` × ε / 2 off at most each.
 fn slack(dim: usize) -> f32 {
     1e-5 + 8.0 * dim as f32 * f32::EPSILON
 }
 
-/// The image of a unit vector: its coordinates in the basis and the length of the remainder.
-fn map(basis: &[f32], unit: &[f32]) -> [f32; MAPPED] {
-    let mut point = [0f32; MAPPED];
-    let mut rest = 0f64;
+/// The image of a unit vector: its coordinates in the basis and the length of the remainder. That is
+/// summed from the remainder itself: as a difference of squares it would be off by the root of their
+/// rounding, a hundred times as much.
+fn map(basis: &[f32], unit: &[f32], remainder: &mut Vec<f32>) -> [f32; MAPPED] {
+    let (mut point, dim) = ([0f32; MAPPED], unit.len());
     let kernels = Kernels::get();
-    for (x, direction) in point.iter_mut().zip(basis.chunks_exact(unit.len())) {
-        *x = kernels.dot(direction, unit);
-        rest += f64::from(*x).powi(2);
+    kernels.dot_many(unit, Rows::new(basis, dim, dim), &mut point[..basis.len() / dim]);
+    remainder.clear();
+    remainder.extend_from_slice(unit);
+    for (x, direction) in point.iter().zip(basis.chunks_exact(dim)) {
+        kernels.axpy(-x, direction, remainder);
     }
-    let whole: f64 = f64::from(kernels.dot(unit, unit));
-    point[MAPPED - 1] = (whole - rest).max(0.0).sqrt() as f32;
+    point[MAPPED - 1] = kernels.norm(remainder);
     point
 }
 
@@ -292,7 +326,7 @@ mod tests {
                             .collect(),
                     };
                     let mut proposed = vec![];
-                    near.insert(&vector, number as u32, |owner| proposed.push(owner));
+                    near.insert(&vector, number as u32, |owner, _| proposed.push(owner));
                     for (earlier, other) in vectors.iter().enumerate() {
                         let missed = cosine(other, &vector) >= similarity
                             && !proposed.contains(&(earlier as u32));
