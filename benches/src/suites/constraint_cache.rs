@@ -15,8 +15,10 @@ use edgekit_constraint_cache::{
 use edgekit_constraint_compile::Options;
 use edgekit_constraint_compile::llguidance::Matcher;
 use lru::LruCache;
+use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
 
+use super::constraint_threads::{bound, cores_to_be_had};
 use crate::{Suite, Unit};
 
 /// Declares what is measured.
@@ -270,15 +272,38 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         }
         times
     };
-    let (s, e) = (session_masks.clone(), engine_masks.clone());
-    suite.measure("constraint-cache/mask/p50/engine", unit, move || percentile(e(), 0.5));
-    suite.measure("constraint-cache/mask/p50/session", unit, move || percentile(s(), 0.5));
-    suite.measure("constraint-cache/mask/p99/engine", unit, move || {
-        percentile(engine_masks(), 0.99)
-    });
-    suite.measure("constraint-cache/mask/p99/session", unit, move || {
-        percentile(session_masks(), 0.99)
-    });
+    // The second session of a template: no mask is memoised yet, and the engine has been there.
+    let (w, tokenizer) = (Rc::clone(&walks), cache.tokenizer().clone());
+    let second_masks = move || {
+        let mut times = Vec::new();
+        let mut mask = vec![0; words];
+        let Ok(fresh) = ConstraintCache::new(tokenizer.clone(), CacheConfig::default()) else {
+            return times;
+        };
+        for walk in w.iter() {
+            let Ok(template) = fresh.schema(&walk.schema) else { continue };
+            for pass in 0..2 {
+                let mut session = template.session();
+                for token in &walk.tokens {
+                    let took = nanos(|| drop(black_box(session.mask(&mut mask))));
+                    // The first mask of a template is kept from the beginning.
+                    if pass == 1 && !session.tokens().is_empty() {
+                        times.push(took);
+                    }
+                    drop(session.commit(*token));
+                }
+            }
+        }
+        times
+    };
+    for (share, name) in [(0.5, "p50"), (0.99, "p99")] {
+        let (e, first, second) =
+            (engine_masks.clone(), session_masks.clone(), second_masks.clone());
+        let id = move |what| format!("constraint-cache/mask/{name}/{what}");
+        suite.measure(id("engine"), unit, move || percentile(e(), share));
+        suite.measure(id("first-session"), unit, move || percentile(first(), share));
+        suite.measure(id("session"), unit, move || percentile(second(), share));
+    }
 
     steps(suite, cache, &walks, &bare);
 
@@ -302,9 +327,23 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         percentile(times, 0.5)
     });
     // As a sampler asks (the token came out of the mask just computed), and without a mask, as a
-    // proposed continuation is checked; there nothing but the engine can answer.
-    for (id, masked) in [("validate-after-mask", true), ("validate", false)] {
-        let (w, b) = (Rc::clone(&walks), Rc::clone(&bare));
+    // proposed continuation is checked; there nothing but the engine can answer. It is slower where
+    // no session of the template has been before.
+    let keeping: Rc<[Arc<Template>]> =
+        match ConstraintCache::new(cache.tokenizer().clone(), CacheConfig::default()) {
+            Ok(cache) => walks.iter().filter_map(|w| cache.schema(&w.schema).ok()).collect(),
+            Err(_) => return,
+        };
+    for (walk, template) in walks.iter().zip(&*keeping) {
+        let mut session = template.session();
+        walk.tokens.iter().for_each(|token| drop(session.commit(*token)));
+    }
+    for (id, masked, templates) in [
+        ("validate-after-mask", true, &bare),
+        ("validate-first-session", false, &bare),
+        ("validate", false, &keeping),
+    ] {
+        let (w, b) = (Rc::clone(&walks), Rc::clone(templates));
         suite.measure(format!("constraint-cache/mask/p99/{id}"), unit, move || {
             let mut times = Vec::new();
             let mut mask = vec![0; words];
@@ -452,16 +491,15 @@ fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
                 .collect()
         }
     };
-    let one_by_one = move |batch: &mut [Session]| {
+    let one_by_one = move |batch: &mut [Session]| -> Vec<f64> {
         let words = batch[0].template().tokenizer().mask_words();
         let mut masks = vec![vec![0; words]; batch.len()];
-        nanos(|| {
-            batch.iter_mut().zip(&mut masks).for_each(|(s, m)| drop(black_box(s.mask(m))));
-        })
+        let rows = batch.iter_mut().zip(&mut masks);
+        rows.map(|(s, m)| nanos(|| drop(black_box(s.mask(m))))).collect()
     };
     let fresh = sessions.clone();
     suite.measure("constraint-cache/mask/32/one-by-one", Unit::Nanos, move || {
-        percentile((0..9).map(|_| one_by_one(&mut fresh())).collect(), 0.5)
+        percentile((0..9).map(|_| one_by_one(&mut fresh()).iter().sum()).collect(), 0.5)
     });
     let many = |batch: &mut [Session], matrix: &mut MaskMatrix| {
         nanos(|| {
@@ -474,13 +512,28 @@ fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
         let times = (0..10).map(|_| many(&mut fresh(), &mut matrix));
         percentile(times.skip(1).collect(), 0.5)
     });
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    // In turns, so that whatever else the machine does meets both.
+    let fresh = sessions.clone();
+    suite.measure("constraint-cache/mask/32/longest-share", Unit::Share, move || {
+        let rows = one_by_one(&mut fresh());
+        rows.iter().copied().fold(0.0, f64::max) / rows.iter().sum::<f64>()
+    });
+    let Ok(pool) = ThreadPoolBuilder::new().build() else { return };
+    let pool = Rc::new(pool);
+    let p = Rc::clone(&pool);
+    suite.measure("constraint-cache/mask/32/cores-to-be-had", Unit::Ratio, move || {
+        percentile((0..15).map(|_| cores_to_be_had(&p)).collect(), 0.5)
+    });
+    // In turns, so that whatever else the machine does meets all.
     suite.measure("constraint-cache/mask/32/efficiency", Unit::Ratio, move || {
         let mut matrix = MaskMatrix::new();
-        let rounds =
-            (0..15).map(|_| one_by_one(&mut sessions()) / many(&mut sessions(), &mut matrix));
-        percentile(rounds.collect(), 0.5) / cores as f64
+        let rounds = (0..15).map(|_| {
+            let rows = one_by_one(&mut sessions());
+            let cores = cores_to_be_had(&pool);
+            let mut batch = sessions();
+            bound(&rows, cores) / pool.install(|| many(&mut batch, &mut matrix))
+        });
+        percentile(rounds.collect(), 0.5)
     });
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     suite.value("constraint-cache/mask/cores", Unit::Count, cores as f64);
 }
