@@ -178,6 +178,8 @@ struct Walk {
     schema: Value,
     template: Arc<Template>,
     tokens: Vec<u32>,
+    /// The tokens of another document; empty if there is none.
+    next: Vec<u32>,
 }
 
 /// Walks through valid documents: of MaskBench if it is there, otherwise of the project's samples.
@@ -210,11 +212,16 @@ fn walks(cache: &ConstraintCache, most: usize) -> (Vec<Walk>, &'static str) {
         let file: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
         let schema = file["schema"].clone();
         let template = cache.schema(&schema).ok()?;
-        let valid = file["tests"].as_array()?.iter().find(|t| t["valid"] == true)?;
-        let tokens = cache.tokenizer().encode(&valid["data"].to_string());
-        let mut session = template.session();
-        let accepted = tokens.iter().all(|t| session.commit(*t).is_ok());
-        accepted.then_some(Walk { schema, template, tokens })
+        let valid = file["tests"].as_array()?.iter().filter(|t| t["valid"] == true);
+        let accepted = |tokens: &Vec<u32>| {
+            let mut session = template.session();
+            tokens.iter().all(|t| session.commit(*t).is_ok())
+        };
+        let mut documents =
+            valid.map(|t| cache.tokenizer().encode(&t["data"].to_string())).filter(accepted);
+        let tokens = documents.next()?;
+        let next = documents.find(|next| *next != tokens).unwrap_or_default();
+        Some(Walk { schema, template, tokens, next })
     };
     (files.iter().filter_map(walk).take(most).collect(), name)
 }
@@ -272,39 +279,13 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         }
         times
     };
-    // The second session of a template: no mask is memoised yet, and the engine has been there.
-    let (w, tokenizer) = (Rc::clone(&walks), cache.tokenizer().clone());
-    let second_masks = move || {
-        let mut times = Vec::new();
-        let mut mask = vec![0; words];
-        let Ok(fresh) = ConstraintCache::new(tokenizer.clone(), CacheConfig::default()) else {
-            return times;
-        };
-        for walk in w.iter() {
-            let Ok(template) = fresh.schema(&walk.schema) else { continue };
-            for pass in 0..2 {
-                let mut session = template.session();
-                for token in &walk.tokens {
-                    let took = nanos(|| drop(black_box(session.mask(&mut mask))));
-                    // The first mask of a template is kept from the beginning.
-                    if pass == 1 && !session.tokens().is_empty() {
-                        times.push(took);
-                    }
-                    drop(session.commit(*token));
-                }
-            }
-        }
-        times
-    };
     for (share, name) in [(0.5, "p50"), (0.99, "p99")] {
-        let (e, first, second) =
-            (engine_masks.clone(), session_masks.clone(), second_masks.clone());
+        let (engine, session) = (engine_masks.clone(), session_masks.clone());
         let id = move |what| format!("constraint-cache/mask/{name}/{what}");
-        suite.measure(id("engine"), unit, move || percentile(e(), share));
-        suite.measure(id("first-session"), unit, move || percentile(first(), share));
-        suite.measure(id("session"), unit, move || percentile(second(), share));
+        suite.measure(id("engine"), unit, move || percentile(engine(), share));
+        suite.measure(id("session"), unit, move || percentile(session(), share));
     }
-
+    next_documents(suite, cache, &walks);
     steps(suite, cache, &walks, &bare);
 
     let w = Rc::clone(&walks);
@@ -326,41 +307,48 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         }
         percentile(times, 0.5)
     });
+    let bare_too = Rc::clone(&bare);
     // As a sampler asks (the token came out of the mask just computed), and without a mask, as a
     // proposed continuation is checked; there nothing but the engine can answer. It is slower where
     // no session of the template has been before.
-    let keeping: Rc<[Arc<Template>]> =
-        match ConstraintCache::new(cache.tokenizer().clone(), CacheConfig::default()) {
-            Ok(cache) => walks.iter().filter_map(|w| cache.schema(&w.schema).ok()).collect(),
-            Err(_) => return,
-        };
-    for (walk, template) in walks.iter().zip(&*keeping) {
-        let mut session = template.session();
-        walk.tokens.iter().for_each(|token| drop(session.commit(*token)));
-    }
-    for (id, masked, templates) in [
-        ("validate-after-mask", true, &bare),
-        ("validate-first-session", false, &bare),
-        ("validate", false, &keeping),
-    ] {
-        let (w, b) = (Rc::clone(&walks), Rc::clone(templates));
-        suite.measure(format!("constraint-cache/mask/p99/{id}"), unit, move || {
-            let mut times = Vec::new();
-            let mut mask = vec![0; words];
-            for (walk, template) in w.iter().zip(&*b) {
-                let mut session = template.session();
-                for token in &walk.tokens {
-                    match masked {
-                        true => drop(session.mask(&mut mask)),
-                        false => drop(session.is_accepting()),
-                    }
-                    times.push(nanos(|| drop(black_box(session.validate(*token)))));
-                    drop(session.commit(*token));
+    let validations = move |walks: &[Walk], templates: &[Arc<Template>], masked: bool| {
+        let mut times = Vec::new();
+        let mut mask = vec![0; words];
+        for (walk, template) in walks.iter().zip(templates) {
+            let mut session = template.session();
+            for token in &walk.tokens {
+                match masked {
+                    true => drop(session.mask(&mut mask)),
+                    false => drop(session.is_accepting()),
                 }
+                times.push(nanos(|| drop(black_box(session.validate(*token)))));
+                drop(session.commit(*token));
             }
-            percentile(times, 0.99)
-        });
-    }
+        }
+        percentile(times, 0.99)
+    };
+    let w = Rc::clone(&walks);
+    suite.measure("constraint-cache/mask/p99/validate-after-mask", unit, move || {
+        validations(&w, &bare_too, true)
+    });
+    let (w, tokenizer) = (Rc::clone(&walks), cache.tokenizer().clone());
+    let fresh = move || -> Vec<Arc<Template>> {
+        let cache = ConstraintCache::new(tokenizer.clone(), CacheConfig::default());
+        cache.map_or_else(
+            |_| Vec::new(),
+            |cache| w.iter().filter_map(|w| cache.schema(&w.schema).ok()).collect(),
+        )
+    };
+    let (w, f) = (Rc::clone(&walks), fresh.clone());
+    suite.measure("constraint-cache/mask/p99/validate-first-session", unit, move || {
+        validations(&w, &f(), false)
+    });
+    let w = Rc::clone(&walks);
+    suite.measure("constraint-cache/mask/p99/validate", unit, move || {
+        let templates = fresh();
+        validations(&w, &templates, false);
+        validations(&w, &templates, false)
+    });
     let w = Rc::clone(&walks);
     let engine = cache.tokenizer().clone();
     suite.measure("constraint-cache/mask/p99/validate-engine", unit, move || {
@@ -383,6 +371,60 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
     });
     first_masks(suite, cache, &walks);
     batches(suite, &walks, &bare);
+}
+
+/// Masks of another document of a schema, after a first one: where the two differ nothing is
+/// memoised, and the engine has seen much of what it meets. The bare engine starts anew.
+fn next_documents(suite: &mut Suite, cache: &ConstraintCache, walks: &Rc<[Walk]>) {
+    if walks.iter().all(|walk| walk.next.is_empty()) {
+        return;
+    }
+    let words = cache.tokenizer().mask_words();
+    let w = Rc::clone(walks);
+    let tokenizer = cache.tokenizer().clone();
+    let engine = move || {
+        let mut times = Vec::new();
+        for walk in w.iter().filter(|walk| !walk.next.is_empty()) {
+            let Ok(matchers) = tokenizer.engine().schema(&walk.schema, &Options::default()) else {
+                continue;
+            };
+            let mut matcher: Matcher = matchers.parts[0].deep_clone();
+            for token in &walk.next {
+                times.push(nanos(|| drop(black_box(matcher.compute_mask_or_eos()))));
+                drop(matcher.consume_token(*token));
+            }
+        }
+        times
+    };
+    let w = Rc::clone(walks);
+    let tokenizer = cache.tokenizer().clone();
+    let session = move || {
+        let mut times = Vec::new();
+        let mut mask = vec![0; words];
+        let Ok(fresh) = ConstraintCache::new(tokenizer.clone(), CacheConfig::default()) else {
+            return times;
+        };
+        for walk in w.iter().filter(|walk| !walk.next.is_empty()) {
+            let Ok(template) = fresh.schema(&walk.schema) else { continue };
+            for (tokens, counts) in [(&walk.tokens, false), (&walk.next, true)] {
+                let mut session = template.session();
+                for token in tokens {
+                    let took = nanos(|| drop(black_box(session.mask(&mut mask))));
+                    if counts {
+                        times.push(took);
+                    }
+                    drop(session.commit(*token));
+                }
+            }
+        }
+        times
+    };
+    for (share, name) in [(0.5, "p50"), (0.99, "p99")] {
+        let (engine, session) = (engine.clone(), session.clone());
+        let id = move |what| format!("constraint-cache/mask/next/{name}/{what}");
+        suite.measure(id("engine"), Unit::Nanos, move || percentile(engine(), share));
+        suite.measure(id("session"), Unit::Nanos, move || percentile(session(), share));
+    }
 }
 
 /// Whole steps, a mask and the commit after it, so that no work hides between two timings: the

@@ -39,8 +39,7 @@ impl MemoPool {
     /// Takes bytes for what is no mask: that must leave half of the pool to masks.
     pub(crate) fn take_spare(&self, bytes: usize) -> bool {
         let less = |left: usize| left.checked_sub(bytes).filter(|left| *left >= self.bytes / 2);
-        bytes <= self.bytes
-            && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
@@ -229,6 +228,16 @@ mod tests {
         drop(node);
         drop(root);
         assert_eq!(pool.left.load(Ordering::Relaxed), 3 * NODE_BYTES + 8);
+    }
+
+    #[test]
+    fn half_of_the_pool_is_for_masks_alone() {
+        let pool = MemoPool::new(100);
+        assert!(pool.take_spare(30) && !pool.take_spare(21) && pool.take_spare(20));
+        assert!(!pool.take_spare(1) && !pool.take_spare(101) && pool.take(50) && !pool.take(1));
+        pool.give_back(100);
+        assert!(pool.take_spare(50));
+        assert!(!MemoPool::new(0).take_spare(1));
     }
 
     #[test]
