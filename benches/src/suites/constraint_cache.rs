@@ -15,8 +15,10 @@ use edgekit_constraint_cache::{
 use edgekit_constraint_compile::Options;
 use edgekit_constraint_compile::llguidance::Matcher;
 use lru::LruCache;
+use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
 
+use super::constraint_threads::{bound, cores_to_be_had};
 use crate::{Suite, Unit};
 
 /// Declares what is measured.
@@ -176,6 +178,8 @@ struct Walk {
     schema: Value,
     template: Arc<Template>,
     tokens: Vec<u32>,
+    /// The tokens of another document; empty if there is none.
+    next: Vec<u32>,
 }
 
 /// Walks through valid documents: of MaskBench if it is there, otherwise of the project's samples.
@@ -208,11 +212,16 @@ fn walks(cache: &ConstraintCache, most: usize) -> (Vec<Walk>, &'static str) {
         let file: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
         let schema = file["schema"].clone();
         let template = cache.schema(&schema).ok()?;
-        let valid = file["tests"].as_array()?.iter().find(|t| t["valid"] == true)?;
-        let tokens = cache.tokenizer().encode(&valid["data"].to_string());
-        let mut session = template.session();
-        let accepted = tokens.iter().all(|t| session.commit(*t).is_ok());
-        accepted.then_some(Walk { schema, template, tokens })
+        let valid = file["tests"].as_array()?.iter().filter(|t| t["valid"] == true);
+        let accepted = |tokens: &Vec<u32>| {
+            let mut session = template.session();
+            tokens.iter().all(|t| session.commit(*t).is_ok())
+        };
+        let mut documents =
+            valid.map(|t| cache.tokenizer().encode(&t["data"].to_string())).filter(accepted);
+        let tokens = documents.next()?;
+        let next = documents.find(|next| *next != tokens).unwrap_or_default();
+        Some(Walk { schema, template, tokens, next })
     };
     (files.iter().filter_map(walk).take(most).collect(), name)
 }
@@ -270,16 +279,13 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         }
         times
     };
-    let (s, e) = (session_masks.clone(), engine_masks.clone());
-    suite.measure("constraint-cache/mask/p50/engine", unit, move || percentile(e(), 0.5));
-    suite.measure("constraint-cache/mask/p50/session", unit, move || percentile(s(), 0.5));
-    suite.measure("constraint-cache/mask/p99/engine", unit, move || {
-        percentile(engine_masks(), 0.99)
-    });
-    suite.measure("constraint-cache/mask/p99/session", unit, move || {
-        percentile(session_masks(), 0.99)
-    });
-
+    for (share, name) in [(0.5, "p50"), (0.99, "p99")] {
+        let (engine, session) = (engine_masks.clone(), session_masks.clone());
+        let id = move |what| format!("constraint-cache/mask/{name}/{what}");
+        suite.measure(id("engine"), unit, move || percentile(engine(), share));
+        suite.measure(id("session"), unit, move || percentile(session(), share));
+    }
+    next_documents(suite, cache, &walks);
     steps(suite, cache, &walks, &bare);
 
     let w = Rc::clone(&walks);
@@ -301,27 +307,48 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         }
         percentile(times, 0.5)
     });
+    let bare_too = Rc::clone(&bare);
     // As a sampler asks (the token came out of the mask just computed), and without a mask, as a
-    // proposed continuation is checked; there nothing but the engine can answer.
-    for (id, masked) in [("validate-after-mask", true), ("validate", false)] {
-        let (w, b) = (Rc::clone(&walks), Rc::clone(&bare));
-        suite.measure(format!("constraint-cache/mask/p99/{id}"), unit, move || {
-            let mut times = Vec::new();
-            let mut mask = vec![0; words];
-            for (walk, template) in w.iter().zip(&*b) {
-                let mut session = template.session();
-                for token in &walk.tokens {
-                    match masked {
-                        true => drop(session.mask(&mut mask)),
-                        false => drop(session.is_accepting()),
-                    }
-                    times.push(nanos(|| drop(black_box(session.validate(*token)))));
-                    drop(session.commit(*token));
+    // proposed continuation is checked; there nothing but the engine can answer. It is slower where
+    // no session of the template has been before.
+    let validations = move |walks: &[Walk], templates: &[Arc<Template>], masked: bool| {
+        let mut times = Vec::new();
+        let mut mask = vec![0; words];
+        for (walk, template) in walks.iter().zip(templates) {
+            let mut session = template.session();
+            for token in &walk.tokens {
+                match masked {
+                    true => drop(session.mask(&mut mask)),
+                    false => drop(session.is_accepting()),
                 }
+                times.push(nanos(|| drop(black_box(session.validate(*token)))));
+                drop(session.commit(*token));
             }
-            percentile(times, 0.99)
-        });
-    }
+        }
+        percentile(times, 0.99)
+    };
+    let w = Rc::clone(&walks);
+    suite.measure("constraint-cache/mask/p99/validate-after-mask", unit, move || {
+        validations(&w, &bare_too, true)
+    });
+    let (w, tokenizer) = (Rc::clone(&walks), cache.tokenizer().clone());
+    let fresh = move || -> Vec<Arc<Template>> {
+        let cache = ConstraintCache::new(tokenizer.clone(), CacheConfig::default());
+        cache.map_or_else(
+            |_| Vec::new(),
+            |cache| w.iter().filter_map(|w| cache.schema(&w.schema).ok()).collect(),
+        )
+    };
+    let (w, f) = (Rc::clone(&walks), fresh.clone());
+    suite.measure("constraint-cache/mask/p99/validate-first-session", unit, move || {
+        validations(&w, &f(), false)
+    });
+    let w = Rc::clone(&walks);
+    suite.measure("constraint-cache/mask/p99/validate", unit, move || {
+        let templates = fresh();
+        validations(&w, &templates, false);
+        validations(&w, &templates, false)
+    });
     let w = Rc::clone(&walks);
     let engine = cache.tokenizer().clone();
     suite.measure("constraint-cache/mask/p99/validate-engine", unit, move || {
@@ -344,6 +371,60 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
     });
     first_masks(suite, cache, &walks);
     batches(suite, &walks, &bare);
+}
+
+/// Masks of another document of a schema, after a first one: where the two differ nothing is
+/// memoised, and the engine has seen much of what it meets. The bare engine starts anew.
+fn next_documents(suite: &mut Suite, cache: &ConstraintCache, walks: &Rc<[Walk]>) {
+    if walks.iter().all(|walk| walk.next.is_empty()) {
+        return;
+    }
+    let words = cache.tokenizer().mask_words();
+    let w = Rc::clone(walks);
+    let tokenizer = cache.tokenizer().clone();
+    let engine = move || {
+        let mut times = Vec::new();
+        for walk in w.iter().filter(|walk| !walk.next.is_empty()) {
+            let Ok(matchers) = tokenizer.engine().schema(&walk.schema, &Options::default()) else {
+                continue;
+            };
+            let mut matcher: Matcher = matchers.parts[0].deep_clone();
+            for token in &walk.next {
+                times.push(nanos(|| drop(black_box(matcher.compute_mask_or_eos()))));
+                drop(matcher.consume_token(*token));
+            }
+        }
+        times
+    };
+    let w = Rc::clone(walks);
+    let tokenizer = cache.tokenizer().clone();
+    let session = move || {
+        let mut times = Vec::new();
+        let mut mask = vec![0; words];
+        let Ok(fresh) = ConstraintCache::new(tokenizer.clone(), CacheConfig::default()) else {
+            return times;
+        };
+        for walk in w.iter().filter(|walk| !walk.next.is_empty()) {
+            let Ok(template) = fresh.schema(&walk.schema) else { continue };
+            for (tokens, counts) in [(&walk.tokens, false), (&walk.next, true)] {
+                let mut session = template.session();
+                for token in tokens {
+                    let took = nanos(|| drop(black_box(session.mask(&mut mask))));
+                    if counts {
+                        times.push(took);
+                    }
+                    drop(session.commit(*token));
+                }
+            }
+        }
+        times
+    };
+    for (share, name) in [(0.5, "p50"), (0.99, "p99")] {
+        let (engine, session) = (engine.clone(), session.clone());
+        let id = move |what| format!("constraint-cache/mask/next/{name}/{what}");
+        suite.measure(id("engine"), Unit::Nanos, move || percentile(engine(), share));
+        suite.measure(id("session"), Unit::Nanos, move || percentile(session(), share));
+    }
 }
 
 /// Whole steps, a mask and the commit after it, so that no work hides between two timings: the
@@ -452,16 +533,15 @@ fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
                 .collect()
         }
     };
-    let one_by_one = move |batch: &mut [Session]| {
+    let one_by_one = move |batch: &mut [Session]| -> Vec<f64> {
         let words = batch[0].template().tokenizer().mask_words();
         let mut masks = vec![vec![0; words]; batch.len()];
-        nanos(|| {
-            batch.iter_mut().zip(&mut masks).for_each(|(s, m)| drop(black_box(s.mask(m))));
-        })
+        let rows = batch.iter_mut().zip(&mut masks);
+        rows.map(|(s, m)| nanos(|| drop(black_box(s.mask(m))))).collect()
     };
     let fresh = sessions.clone();
     suite.measure("constraint-cache/mask/32/one-by-one", Unit::Nanos, move || {
-        percentile((0..9).map(|_| one_by_one(&mut fresh())).collect(), 0.5)
+        percentile((0..9).map(|_| one_by_one(&mut fresh()).iter().sum()).collect(), 0.5)
     });
     let many = |batch: &mut [Session], matrix: &mut MaskMatrix| {
         nanos(|| {
@@ -474,13 +554,28 @@ fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
         let times = (0..10).map(|_| many(&mut fresh(), &mut matrix));
         percentile(times.skip(1).collect(), 0.5)
     });
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    // In turns, so that whatever else the machine does meets both.
+    let fresh = sessions.clone();
+    suite.measure("constraint-cache/mask/32/longest-share", Unit::Share, move || {
+        let rows = one_by_one(&mut fresh());
+        rows.iter().copied().fold(0.0, f64::max) / rows.iter().sum::<f64>()
+    });
+    let Ok(pool) = ThreadPoolBuilder::new().build() else { return };
+    let pool = Rc::new(pool);
+    let p = Rc::clone(&pool);
+    suite.measure("constraint-cache/mask/32/cores-to-be-had", Unit::Ratio, move || {
+        percentile((0..15).map(|_| cores_to_be_had(&p)).collect(), 0.5)
+    });
+    // In turns, so that whatever else the machine does meets all.
     suite.measure("constraint-cache/mask/32/efficiency", Unit::Ratio, move || {
         let mut matrix = MaskMatrix::new();
-        let rounds =
-            (0..15).map(|_| one_by_one(&mut sessions()) / many(&mut sessions(), &mut matrix));
-        percentile(rounds.collect(), 0.5) / cores as f64
+        let rounds = (0..15).map(|_| {
+            let rows = one_by_one(&mut sessions());
+            let cores = cores_to_be_had(&pool);
+            let mut batch = sessions();
+            bound(&rows, cores) / pool.install(|| many(&mut batch, &mut matrix))
+        });
+        percentile(rounds.collect(), 0.5)
     });
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     suite.value("constraint-cache/mask/cores", Unit::Count, cores as f64);
 }

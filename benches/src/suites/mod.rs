@@ -6,6 +6,7 @@ pub mod batcher;
 pub mod constraint_cache;
 pub mod constraint_compile;
 pub mod constraint_extract;
+mod constraint_threads;
 pub mod gate;
 pub mod index;
 pub mod kernels;

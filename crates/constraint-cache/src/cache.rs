@@ -26,7 +26,8 @@ pub struct CacheConfig {
     pub options: Options,
     /// How much is kept.
     pub limits: Limits,
-    /// Bytes that memoised masks of all templates may take together; 0 memoises nothing.
+    /// Bytes that memoised masks, and matchers kept for coming sessions, of all templates may take
+    /// together; 0 keeps none. Matchers leave at least half of it to masks.
     pub max_memo_bytes: usize,
     /// Threads that compile for the asynchronous API; `None` is as many as there are cores.
     pub compile_threads: Option<usize>,
@@ -81,7 +82,7 @@ pub struct Stats {
     pub in_flight: usize,
     /// Templates that are kept.
     pub entries: usize,
-    /// Their bytes as guessed from the size of each request, memoised masks apart.
+    /// Their bytes as guessed from the size of each request, memoised masks and spare matchers apart.
     pub bytes: usize,
     /// Masks that were memoised.
     pub mask_hits: u64,

@@ -3,6 +3,7 @@
 
 mod batch;
 mod cache;
+mod cursor;
 mod error;
 mod flight;
 mod key;

@@ -11,9 +11,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// How many bytes all memoised masks of a cache may take, and how often they helped.
+/// How many bytes all memoised masks and spare matchers of a cache may take, and how often masks
+/// helped.
 #[derive(Debug)]
 pub(crate) struct MemoPool {
+    bytes: usize,
     left: AtomicUsize,
     pub(crate) hits: AtomicU64,
     pub(crate) misses: AtomicU64,
@@ -22,6 +24,7 @@ pub(crate) struct MemoPool {
 impl MemoPool {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(MemoPool {
+            bytes,
             left: AtomicUsize::new(bytes),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
@@ -33,7 +36,13 @@ impl MemoPool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
-    fn give_back(&self, bytes: usize) {
+    /// Takes bytes for what is no mask: that must leave half of the pool to masks.
+    pub(crate) fn take_spare(&self, bytes: usize) -> bool {
+        let less = |left: usize| left.checked_sub(bytes).filter(|left| *left >= self.bytes / 2);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.left.fetch_add(bytes, Ordering::Relaxed);
     }
 }
@@ -219,6 +228,16 @@ mod tests {
         drop(node);
         drop(root);
         assert_eq!(pool.left.load(Ordering::Relaxed), 3 * NODE_BYTES + 8);
+    }
+
+    #[test]
+    fn half_of_the_pool_is_for_masks_alone() {
+        let pool = MemoPool::new(100);
+        assert!(pool.take_spare(30) && !pool.take_spare(21) && pool.take_spare(20));
+        assert!(!pool.take_spare(1) && !pool.take_spare(101) && pool.take(50) && !pool.take(1));
+        pool.give_back(100);
+        assert!(pool.take_spare(50));
+        assert!(!MemoPool::new(0).take_spare(1));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use edgekit_constraint_compile::llguidance::Matcher;
 use edgekit_constraint_compile::llguidance::toktrie::SimpleVob;
 
+use crate::cursor::Cursor;
 use crate::memo::{Node, bit, tokens};
 use crate::{Error, ErrorKind, Template};
 
@@ -16,9 +16,7 @@ use crate::{Error, ErrorKind, Template};
 /// memoised, a session costs a walk down a tree.
 pub struct Session {
     template: Arc<Template>,
-    /// The engine's state, after the first `fed` tokens.
-    matchers: Option<Vec<Matcher>>,
-    fed: usize,
+    engine: Cursor,
     /// What the engine allows after all tokens, if it was asked: most tokens that are validated
     /// were picked from the mask just computed, and then one bit answers.
     current: Option<SimpleVob>,
@@ -58,8 +56,7 @@ impl Session {
         let path = vec![Arc::clone(&template.root)];
         Session {
             template,
-            matchers: None,
-            fed: 0,
+            engine: Cursor::default(),
             current: None,
             tokens: Vec::new(),
             bytes: 0,
@@ -172,10 +169,9 @@ impl Session {
         self.tokens.push(token);
         self.current = None;
         let unknown = self.node().is_none_or(|node| node.mask().is_none());
-        if unknown && self.matchers.is_some() && !self.ended {
-            // The engine will be needed and is awake: advancing it now is not the next mask's
-            // cost. If it fails, whoever asks for its state next is told.
-            let _ = self.caught_up();
+        if unknown && !self.ended {
+            // The engine will be needed: advancing it now is not the next mask's cost.
+            self.engine.catch_up(&self.template, &self.tokens);
         }
         Ok(())
     }
@@ -200,17 +196,7 @@ impl Session {
         self.path.truncate(left + 1);
         let trie = self.template.tokenizer().trie();
         self.bytes = self.tokens.iter().map(|t| trie.token_len(*t)).sum();
-        let back = self.fed.saturating_sub(left);
-        self.fed -= back;
-        let failed = self
-            .matchers
-            .as_mut()
-            .is_some_and(|matchers| matchers.iter_mut().any(|m| m.rollback(back).is_err()));
-        if failed {
-            // The engine cannot go back from an error; a fresh state is fed again.
-            self.matchers = None;
-            self.fed = 0;
-        }
+        self.engine.rollback(left);
         Ok(())
     }
 
@@ -230,7 +216,7 @@ impl Session {
         if self.ended || self.template.parts() != 1 {
             return Ok(Vec::new());
         }
-        let mut forced = self.caught_up()?[0].compute_ff_tokens();
+        let mut forced = self.engine.forced(&self.template, &self.tokens)?;
         while !self.has_room(&forced) || !forced.iter().all(|t| self.is_in_rules(*t)) {
             forced.pop();
         }
@@ -245,11 +231,7 @@ impl Session {
         if self.ended {
             return Ok(true);
         }
-        let mut all = true;
-        for matcher in self.caught_up()? {
-            all &= matcher.is_accepting().map_err(|e| engine(&e))?;
-        }
-        Ok(all)
+        self.engine.is_accepting(&self.template, &self.tokens)
     }
 
     /// Why the output is over, if it is.
@@ -264,7 +246,7 @@ impl Session {
             return Ok(None);
         }
         let full = self.tokens_left() == 0 || self.bytes_left() == 0;
-        let over = self.caught_up()?.iter().any(|m| m.is_stopped());
+        let over = self.engine.is_over(&self.template, &self.tokens)?;
         Ok(if over { Some(Stop::GrammarEnd) } else { full.then_some(Stop::Limit) })
     }
 
@@ -348,21 +330,7 @@ impl Session {
         let tokens_left = self.tokens_left();
         let bytes_left = self.bytes_left();
         let end = self.template.tokenizer().end_token();
-        let mut joined: Option<SimpleVob> = None;
-        for matcher in self.caught_up()? {
-            let mask = matcher.compute_mask_or_eos().map_err(|e| {
-                if matcher.stop_reason().is_ok() || e.to_string().contains("NoExtension") {
-                    dead_end()
-                } else {
-                    engine(&e)
-                }
-            })?;
-            match &mut joined {
-                None => joined = Some(mask),
-                Some(joined) => joined.and(&mask),
-            }
-        }
-        let mask = joined.ok_or_else(dead_end)?;
+        let mask = self.engine.mask(&self.template, &self.tokens)?.ok_or_else(dead_end)?;
         out.copy_from_slice(&mask.as_slice()[..out.len()]);
         self.current = Some(mask);
         // The engine itself never answers with an empty mask.
@@ -388,28 +356,8 @@ impl Session {
         if narrowed && out.iter().all(|w| *w == 0) { Err(dead_end()) } else { Ok(()) }
     }
 
-    /// The engine's state after all tokens.
-    fn caught_up(&mut self) -> Result<&mut [Matcher], Error> {
-        let matchers = self.matchers.get_or_insert_with(|| self.template.fresh_matchers());
-        if self.fed < self.tokens.len() {
-            for matcher in matchers.iter_mut() {
-                matcher.consume_tokens(&self.tokens[self.fed..]).map_err(|e| engine(&e))?;
-            }
-            self.fed = self.tokens.len();
-        }
-        Ok(matchers)
-    }
-
-    fn valid_tokens(&mut self, tokens: &[u32]) -> Result<usize, Error> {
-        let mut least = tokens.len();
-        for matcher in self.caught_up()? {
-            let valid = match matcher.is_stopped() {
-                true => 0,
-                false => matcher.validate_tokens(tokens).map_err(|e| engine(&e))?,
-            };
-            least = least.min(valid);
-        }
-        Ok(least)
+    fn valid_tokens(&mut self, next: &[u32]) -> Result<usize, Error> {
+        self.engine.valid(&self.template, &self.tokens, next)
     }
 
     fn node(&self) -> Option<&Node> {
@@ -444,6 +392,12 @@ impl Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.template.retire(std::mem::take(&mut self.engine));
+    }
+}
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
@@ -464,10 +418,4 @@ fn dead_end() -> Error {
         "nothing may come next and the output may not end here: constraints or limits exclude \
          each other; roll back or loosen one",
     )
-}
-
-fn engine(e: &impl fmt::Display) -> Error {
-    let message = e.to_string();
-    let first = message.lines().next().unwrap_or_default();
-    Error::new(ErrorKind::Engine, format!("the engine gave up: {first}"))
 }

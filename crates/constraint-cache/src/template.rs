@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use edgekit_constraint_compile::llguidance::Matcher;
 use edgekit_constraint_compile::{CompiledConstraint, Matchers, Unsupported};
 use edgekit_constraint_ir::Limit;
 
+use crate::cursor::{Cursor, Spare};
 use crate::memo::{MemoPool, Node};
 use crate::{Error, ErrorKind, Reach, Session, Tokenizer};
 
@@ -15,6 +16,8 @@ use crate::{Error, ErrorKind, Reach, Session, Tokenizer};
 pub struct Template {
     tokenizer: Tokenizer,
     matchers: Vec<Matcher>,
+    /// Matchers of sessions that are over, for the next ones.
+    spares: Mutex<Vec<Spare>>,
     compiled: Option<Arc<CompiledConstraint>>,
     not_enforced: Vec<Unsupported>,
     /// Bits of the tokens that may be used at all, if there are rules about tokens.
@@ -26,6 +29,9 @@ pub struct Template {
     pub(crate) pool: Arc<MemoPool>,
     files: BTreeSet<String>,
 }
+
+/// More sessions at a time than this start without what earlier ones have learned.
+const MAX_SPARES: usize = 16;
 
 /// How many masks are looked at to find out whether any output can end.
 const LOOK_AHEAD: usize = 256;
@@ -56,6 +62,7 @@ impl Template {
             allowed: compiled.as_ref().and_then(|c| allowed(c, tokenizer)),
             tokenizer: tokenizer.clone(),
             matchers: matchers.parts,
+            spares: Mutex::default(),
             compiled,
             not_enforced: matchers.not_enforced,
             limit,
@@ -78,8 +85,8 @@ impl Template {
         Ok(template)
     }
 
-    /// A session at the beginning. Cheap: the engine's state is cloned only when a mask is asked
-    /// for that nobody has asked for before.
+    /// A session at the beginning. Cheap: the engine is woken only when something is asked that no
+    /// memoised mask answers, and then it knows what earlier sessions have found out.
     pub fn session(self: &Arc<Self>) -> Session {
         Session::new(Arc::clone(self))
     }
@@ -125,6 +132,20 @@ impl Template {
 
     pub(crate) fn parts(&self) -> usize {
         self.matchers.len()
+    }
+
+    /// What an earlier session has left, if there is something.
+    pub(crate) fn take_spare(&self) -> Option<Spare> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Keeps what a session that is over has learned.
+    pub(crate) fn retire(&self, cursor: Cursor) {
+        let Some(spare) = cursor.into_spare(&self.pool) else { return };
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < MAX_SPARES {
+            spares.push(spare);
+        }
     }
 
     /// An independent copy of the engine's state at the beginning.

@@ -7,6 +7,7 @@ mod maskbench;
 #[cfg(feature = "redis")]
 mod second_tier;
 mod sessions;
+mod spares;
 mod stores;
 mod support;
 mod tokenizers;

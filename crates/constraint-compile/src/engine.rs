@@ -99,6 +99,14 @@ impl Engine {
     }
 }
 
+/// Whether a matcher refuses `token`, which is no end token, because its lexer has no fuel or no room
+/// for states left. The grammar may well allow it then. Costs a copy of the parser's state.
+pub fn ran_out_of_fuel(matcher: &Matcher, token: TokenId) -> bool {
+    // Whoever takes a token is told first of what is wrong with the lexer, which a copy shares.
+    let taken = matcher.clone().consume_token(token);
+    taken.is_err_and(|e| e.to_string().contains("lexer error"))
+}
+
 /// Compilation recurses: so much stack for each level of a schema, in a debug build.
 const STACK_BYTES_PER_LEVEL: usize = 32 << 10;
 

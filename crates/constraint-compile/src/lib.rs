@@ -17,7 +17,7 @@ mod schema;
 pub use compiled::{CompiledConstraint, NotEnforced, Part, TokenRules};
 pub use compiler::{Compiler, compile};
 pub use conflict::{Clash, Conflict, Dropped, conflicts, conflicts_by_pairs, resolve};
-pub use engine::{ENGINE_VERSION, Engine, Matchers};
+pub use engine::{ENGINE_VERSION, Engine, Matchers, ran_out_of_fuel};
 pub use error::{Error, ErrorKind};
 pub use graph::{Cycle, Dependencies};
 pub use llguidance;

@@ -89,7 +89,14 @@ impl Extractor {
 
     /// The constraints of many files, on rayon's threads, in their order.
     pub fn extract_many(&self, sources: &[SourceFile<'_>]) -> Vec<Result<Arc<Extraction>, Error>> {
-        sources.par_iter().with_max_len(1).map(|source| self.extract(source)).collect()
+        // The longest file is taken first and the next by whoever is free: a long one taken last
+        // would be waited for alone.
+        let mut order: Vec<usize> = (0..sources.len()).collect();
+        order.sort_by_key(|i| std::cmp::Reverse(sources[*i].text.len()));
+        let extract = |i: usize| (i, self.extract(&sources[i]));
+        let mut found: Vec<_> = order.into_iter().par_bridge().map(extract).collect();
+        found.sort_unstable_by_key(|(i, _)| *i);
+        found.into_iter().map(|(_, extraction)| extraction).collect()
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<ContentId, Arc<Extraction>>> {
