@@ -137,6 +137,30 @@ pub(crate) trait Simd: Copy {
     unsafe fn load_bf16_partial(self, from: *const u16, count: usize) -> Self::F32;
     unsafe fn load_i8(self, from: *const i8) -> Self::F32;
     unsafe fn load_i8_partial(self, from: *const i8, count: usize) -> Self::F32;
+
+    /// Four values, wherever they begin, from each of `LANES` places `stride` bytes apart: the first
+    /// of all of them, then the second and so on.
+    ///
+    /// # Safety
+    /// 16 bytes are readable at each of the places.
+    #[inline(always)]
+    unsafe fn load_transposed(self, from: *const u8, stride: usize) -> [Self::F32; 4] {
+        const { assert!(Self::LANES <= 4) };
+        let mut lanes = [[0.0; 4]; 4];
+        for i in 0..Self::LANES {
+            // SAFETY: the caller promises 16 bytes at each place.
+            let four = unsafe { from.add(i * stride).cast::<[f32; 4]>().read_unaligned() };
+            for (lanes, value) in lanes.iter_mut().zip(four) {
+                lanes[i] = value;
+            }
+        }
+        let mut found = [self.splat(0.0); 4];
+        for (found, lanes) in found.iter_mut().zip(&lanes) {
+            // SAFETY: a register is no more than four lanes.
+            *found = unsafe { self.load(lanes.as_ptr()) };
+        }
+        found
+    }
 }
 
 /// Vectors of bytes that are multiplied into sums of `i32`, exact modulo 2³².

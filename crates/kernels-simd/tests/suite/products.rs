@@ -133,7 +133,7 @@ pub(crate) fn gemm_of_bytes_is_exact() {
         let b = Rows::new(&weights, k, k);
         let scales: Vec<f32> = (0..n).map(|_| values.f32() * 0.01).collect();
         let bias: Vec<f32> = (0..n).map(|_| values.f32() * 20.0).collect();
-        let requantize = Requantize { scales: &scales, bias: &bias, zero_point: -7 };
+        let requantize = Requantize { scales: &scales, bias: &bias, activation: Activation::Identity, step: 1.0, zero_point: -7 };
         let byte = |sum: i32, j: usize| -> i8 {
             let value = (sum as f32 * scales[j] + bias[j]).round_ties_even() - 7.0;
             value.clamp(-128.0, 127.0) as i8
