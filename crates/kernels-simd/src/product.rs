@@ -4,17 +4,21 @@
 use aligned_vec::AVec;
 
 use crate::isa::Isa;
-use crate::kernels::gemm::Last;
+use crate::kernels::gemm::{Columns, Last};
 use crate::matrix::{
     Activation, Epilogue, GROUP, GemmScratch, Matrix, MatrixMut, UNIT, at_least, groups, parts,
 };
 use crate::table::Kernels;
 
-/// Steps of a block at most: a group of columns of so many rows fits the first-level cache.
-const STEPS: usize = 192;
+/// Steps of a block at most: a group of columns of so many rows about fits the first-level cache.
+const STEPS: usize = 256;
 /// Rows of a block at most, which fits the second-level cache, and what they are a multiple of.
 const ROWS: usize = 528;
 const ROWS_UNIT: usize = 24;
+/// For so few rows, packing columns takes longer than reading them where they are.
+const PLAIN_ROWS: usize = 64;
+/// Rows so many values apart fall into the same set of a first-level cache.
+const CROWDED: usize = 1024;
 /// Rows that get their activation together, while they are in the first-level cache.
 const ACTIVE_ROWS: usize = 72;
 
@@ -162,23 +166,30 @@ impl Kernels {
             for (row, height) in parts(rows, ROWS, ROWS_UNIT) {
                 let a = self.by_rows(a.part(row, step, height, depth), room_a);
                 for (col, across) in groups(cols) {
-                    let packed = match b {
-                        RightOperand::Packed(b) => b.group(step, depth, col, across),
+                    let b = match b {
+                        RightOperand::Packed(b) => {
+                            Columns::Packed(b.group(step, depth, col, across))
+                        }
                         RightOperand::Plain(b) => {
-                            let room = at_least(room_b, depth * GROUP);
-                            self.gemm_pack_columns(b.part(step, col, depth, across), room);
-                            room
+                            let b = b.part(step, col, depth, across);
+                            if height <= PLAIN_ROWS && b.col_step == 1 && across % UNIT == 0 {
+                                Columns::Plain(b.data, b.row_step)
+                            } else {
+                                let room = at_least(room_b, depth * GROUP);
+                                self.gemm_pack_columns(b, room);
+                                Columns::Packed(room)
+                            }
                         }
                     };
                     let bias = bias.get(col..col + across).unwrap_or(&[]);
                     let mut c = c.part(row, col, height, across);
                     if activation == Activation::Identity {
-                        self.gemm_multiply(a, packed, c, last, bias);
+                        self.gemm_multiply(a, b, c, last, bias);
                         continue;
                     }
                     for (row, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
                         let a = a.part(row, 0, height, depth);
-                        self.gemm_multiply(a, packed, c.part(row, 0, height, across), last, bias);
+                        self.gemm_multiply(a, b, c.part(row, 0, height, across), last, bias);
                         for row in row..row + height {
                             let start = row * c.stride;
                             self.activate(activation, &mut c.data[start..start + across]);
@@ -189,15 +200,23 @@ impl Kernels {
         }
     }
 
-    /// `a` where it is if its rows are stored as such, otherwise a copy that is.
+    /// `a` where it is if its rows are stored as such and do not push each other out of the caches,
+    /// otherwise a copy of which both is true.
     fn by_rows<'a>(&self, a: Matrix<'a>, room: &'a mut AVec<f32>) -> Matrix<'a> {
-        if a.col_step == 1 {
+        let crowded = a.rows > PLAIN_ROWS && a.row_step.is_multiple_of(CROWDED);
+        if a.col_step == 1 && !crowded {
             return a;
         }
         // An odd number of cache lines spreads the rows over the sets of a cache.
         let stride = (a.cols.div_ceil(UNIT) | 1) * UNIT;
         let room = at_least(room, a.rows * stride);
-        self.gemm_pack_rows(a, room, stride);
+        if a.col_step == 1 {
+            for (i, to) in room.chunks_exact_mut(stride).enumerate() {
+                to[..a.cols].copy_from_slice(&a.data[i * a.row_step..][..a.cols]);
+            }
+        } else {
+            self.gemm_pack_rows(a, room, stride);
+        }
         Matrix { data: room, rows: a.rows, cols: a.cols, row_step: stride, col_step: 1 }
     }
 }

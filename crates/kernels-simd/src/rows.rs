@@ -89,10 +89,4 @@ impl<'a, T> Rows<'a, T> {
         let start = i.wrapping_mul(self.stride);
         self.data.get(start..start.wrapping_add(self.dim)).unwrap_or(&[])
     }
-
-    /// Row `i`, or none of its values if there are not so many.
-    #[inline(always)]
-    pub(crate) fn get_or_empty(&self, i: usize) -> &'a [T] {
-        if i < self.len { self.at(i) } else { &[] }
-    }
 }

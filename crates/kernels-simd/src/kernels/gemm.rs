@@ -7,7 +7,7 @@
 
 use super::distance::{Dot, pair};
 use crate::matrix::{Matrix, MatrixMut};
-use crate::simd::product::{Finish, Tile, as_bytes, as_bytes_mut, product, transpose};
+use crate::simd::product::{Finish, Tile, as_bytes, as_bytes_mut, copy, product, transpose};
 use crate::simd::{self, Cursor, F32, Map, Simd};
 
 /// The width of the panels of a group of `across` columns: as many sums as registers hold beside
@@ -25,34 +25,32 @@ fn panel_width<S: Simd>(across: usize) -> usize {
 #[inline(always)]
 pub(crate) fn pack_columns<S: Simd>(s: S, b: Matrix<'_>, packed: &mut [f32]) {
     let width = panel_width::<S>(b.cols);
-    let panels = packed.chunks_exact_mut((width * b.rows).max(1));
-    for (panel, packed) in panels.enumerate().take(b.cols.div_ceil(width)) {
-        let col = panel * width;
-        let across = if b.cols - col < width { b.cols - col } else { width };
+    let mut col = 0;
+    for packed in packed.chunks_exact_mut((width * b.rows).max(1)) {
+        let left = b.cols.saturating_sub(col);
+        let across = if left < width { left } else { width };
         let from = b.data.get(col * b.col_step..).unwrap_or(&[]);
-        if b.col_step == 1 {
-            for (k, values) in packed.chunks_exact_mut(width).enumerate() {
-                let start = k * b.row_step;
-                // What follows far below will be needed soon, and no prefetcher sees it coming.
-                simd::prefetch(
-                    from.get(start + 16 * b.row_step..).unwrap_or(&[]).get(..width).unwrap_or(&[]),
-                );
-                let Some((values, rest)) = values.split_at_mut_checked(across) else { return };
-                simd::map(s, Copied, [from.get(start..).unwrap_or(&[])], values);
-                if !rest.is_empty() {
-                    rest.fill(0.0);
+        col += width;
+        if b.col_step != 1 {
+            let (from, to) = (as_bytes(from), as_bytes_mut(packed));
+            transpose(s, from, 4 * b.col_step, across, 4 * b.rows, to, width);
+            continue;
+        }
+        for (k, values) in packed.chunks_exact_mut(width).enumerate() {
+            let from = from.get(k * b.row_step..).unwrap_or(&[]);
+            // No prefetcher of the hardware sees what follows so far below.
+            simd::prefetch(
+                from.get(16 * b.row_step..).and_then(|x| x.get(..across)).unwrap_or(&[]),
+            );
+            match across / S::LANES {
+                3 if across == width => copy::<S, 3>(s, from, values),
+                2 if across == width => copy::<S, 2>(s, from, values),
+                _ => {
+                    for (j, value) in values.iter_mut().enumerate() {
+                        *value = if j < across { from.get(j).copied().unwrap_or(0.0) } else { 0.0 };
+                    }
                 }
             }
-        } else {
-            transpose(
-                s,
-                as_bytes(from),
-                4 * b.col_step,
-                across,
-                4 * b.rows,
-                as_bytes_mut(packed),
-                width,
-            );
         }
     }
 }
@@ -64,24 +62,32 @@ pub(crate) fn pack_rows<S: Simd>(s: S, a: Matrix<'_>, packed: &mut [f32], stride
     transpose(s, from, 4 * a.col_step, a.cols, 4 * a.rows, to, stride);
 }
 
-/// Multiplies `a`, which is stored row by row, by a packed group of columns.
+/// A group of columns of `B`: packed, or where it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Columns<'a> {
+    Packed(&'a [f32]),
+    /// Stored row by row, so many values from one to the next, and of whole panels.
+    Plain(&'a [f32], usize),
+}
+
+/// Multiplies `a`, which is stored row by row, by a group of columns.
 #[inline(always)]
 pub(crate) fn multiply<S: Simd>(
     s: S,
     a: Matrix<'_>,
-    packed: &[f32],
+    b: Columns<'_>,
     c: MatrixMut<'_>,
     last: Last,
     bias: &[f32],
 ) {
     if S::LANES == 16 {
         match panel_width::<S>(c.cols) / 16 {
-            1 => panels::<S, 8, 1>(s, a, packed, c, last, bias),
-            2 => panels::<S, 8, 2>(s, a, packed, c, last, bias),
-            _ => panels::<S, 8, 3>(s, a, packed, c, last, bias),
+            1 => panels::<S, 8, 1>(s, a, b, c, last, bias),
+            2 => panels::<S, 8, 2>(s, a, b, c, last, bias),
+            _ => panels::<S, 8, 3>(s, a, b, c, last, bias),
         }
     } else {
-        panels::<S, 6, 2>(s, a, packed, c, last, bias);
+        panels::<S, 6, 2>(s, a, b, c, last, bias);
     }
 }
 
@@ -89,26 +95,28 @@ pub(crate) fn multiply<S: Simd>(
 fn panels<S: Simd, const R: usize, const V: usize>(
     s: S,
     a: Matrix<'_>,
-    packed: &[f32],
+    b: Columns<'_>,
     c: MatrixMut<'_>,
     last: Last,
     bias: &[f32],
 ) {
-    let width = V * S::LANES;
+    let (width, steps) = (V * S::LANES, a.cols);
     let mut col = 0;
     while col < c.cols {
         let across = if c.cols - col < width { c.cols - col } else { width };
-        let panel = packed.get(col * a.cols..(col + width) * a.cols).unwrap_or(&[]);
+        let (panel, step) = match b {
+            Columns::Packed(b) => (b.get(col * steps..).unwrap_or(&[]), width),
+            Columns::Plain(b, step) => (b.get(col..).unwrap_or(&[]), step),
+        };
         let bias = bias.get(col..col + across).unwrap_or(&[]);
         let mut row = 0;
         while row < c.rows {
             let height = if c.rows - row < R { c.rows - row } else { R };
             let from = a.data.get(row * a.row_step..).unwrap_or(&[]);
-            let start = row * c.stride + col;
-            let Some(to) = c.data.get_mut(start..) else { return };
+            let Some(to) = c.data.get_mut(row * c.stride + col..) else { return };
             let mut tile = Tile { data: to, stride: c.stride, rows: height, cols: across };
-            tile.prefetch();
-            let sums = product::<S, R, V>(s, from, a.row_step, height, panel);
+            let rows = (from, a.row_step, height);
+            let sums = product::<S, R, V>(s, rows, (panel, step, steps));
             tile.write(s, last, sums, bias);
             row += height;
         }
@@ -138,16 +146,6 @@ impl<S: Simd> Finish<S> for Last {
         // A NaN stays: zero takes the place only of what is less.
         let zero = s.splat(0.0);
         if self.relu { s.select(s.lt(value, zero), zero, value) } else { value }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Copied;
-
-impl<S: Simd> Map<S, 1> for Copied {
-    #[inline(always)]
-    fn apply(self, _s: S, [x]: [S::F32; 1]) -> S::F32 {
-        x
     }
 }
 

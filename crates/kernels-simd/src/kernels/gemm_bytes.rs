@@ -74,7 +74,6 @@ fn panels<S: SimdBytes, const R: usize, const V: usize>(
             let height = if sums.rows - row < R { sums.rows - row } else { R };
             let Some(to) = sums.data.get_mut(row * sums.stride + col..) else { return };
             let mut tile = Tile { data: to, stride: sums.stride, rows: height, cols: across };
-            tile.prefetch();
             let rest = a.part(row, height).data();
             let block = product_bytes::<S, R, V>(s, rest, a.stride(), height, panel);
             tile.write(s, block, excess);

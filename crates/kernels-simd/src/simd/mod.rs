@@ -176,8 +176,6 @@ pub(crate) trait SimdBytes: Copy {
     type I32: Copy;
     /// Lanes of four bytes, made ready to be multiplied.
     type Quads: Copy;
-    /// What `dot_quads` takes off its unsigned bytes where the set multiplies signed ones.
-    const QUAD_SHIFT: i32;
     /// Bytes in a step.
     const STEP: usize;
     /// Bytes in a whole register.
@@ -216,7 +214,7 @@ pub(crate) trait SimdBytes: Copy {
     /// Lanes of four signed bytes, made ready to be multiplied.
     fn quads(self, bytes: Self::Wide) -> Self::Quads;
     /// `acc` plus, in each lane, the products of its four bytes with the four unsigned bytes of `x`
-    /// less [`SimdBytes::QUAD_SHIFT`].
+    /// less 128 on NEON, whose instruction multiplies signed bytes.
     fn dot_quads(self, acc: Self::I32, x: i32, quads: Self::Quads) -> Self::I32;
     /// Bit-wise `a ^ b`.
     fn xor(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
@@ -249,25 +247,30 @@ pub(crate) fn prefetch<T>(slice: &[T]) {
     let bytes = size_of_val(slice).min(6 * LINE);
     let mut at = 0;
     while at < bytes {
-        let line = slice.as_ptr().cast::<u8>().wrapping_add(at);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch reads nothing; SSE is part of x86-64.
-        unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(line.cast());
-        }
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: a prefetch reads nothing and faults on no address.
-        unsafe {
-            core::arch::asm!(
-                "prfm pldl1keep, [{line}]",
-                line = in(reg) line,
-                options(nostack, preserves_flags, readonly)
-            );
-        }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        let _ = line;
+        prefetch_line(slice.as_ptr().cast::<u8>().wrapping_add(at));
         at += LINE;
     }
+}
+
+/// Asks for one cache line, which need not exist.
+#[inline(always)]
+pub(crate) fn prefetch_line<T>(line: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing and faults on no address; SSE is part of x86-64.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(line.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch reads nothing and faults on no address.
+    unsafe {
+        core::arch::asm!(
+            "prfm pldl1keep, [{line}]",
+            line = in(reg) line,
+            options(nostack, preserves_flags, readonly)
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = line;
 }
 
 /// Reads `count <= 16` bytes as two little-endian halves with reads that overlap, the others zero.

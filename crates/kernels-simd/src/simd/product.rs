@@ -6,6 +6,10 @@ use super::{Simd, SimdBytes};
 /// A block of `R` rows and `V` registers of columns.
 pub(crate) type Block<T, const R: usize, const V: usize> = [[T; V]; R];
 
+/// How many steps ahead a row of `B` is asked for: what lies in a far cache, a page from the last, no
+/// prefetcher of the hardware sees coming.
+const AHEAD: usize = 16;
+
 /// Where `R` rows of a matrix begin; rows that do not exist are the last that does.
 ///
 /// `None` unless `rows > 0` rows of `len` elements, `stride` apart, are inside `a`.
@@ -28,26 +32,29 @@ fn starts<T, const R: usize>(
     Some(from)
 }
 
-/// Sums the outer products of columns of `a`, which has `rows` rows `stride` apart, and of a packed
-/// panel, which has `V` registers for each step.
+/// Sums the outer products of columns of `a`, which has `rows` rows `stride` apart, and of `steps`
+/// rows of `b`, which begin `step` apart and of which each is `V` registers.
 #[inline(always)]
 pub(crate) fn product<S: Simd, const R: usize, const V: usize>(
     s: S,
-    a: &[f32],
-    stride: usize,
-    rows: usize,
-    panel: &[f32],
+    (a, stride, rows): (&[f32], usize, usize),
+    (b, step, steps): (&[f32], usize, usize),
 ) -> Block<S::F32, R, V> {
-    let steps = panel.len() / (V * S::LANES);
     let mut acc = [[s.splat(0.0); V]; R];
     let Some(from) = starts::<_, R>(a, stride, rows, steps) else { return acc };
-    let mut panel = panel.as_ptr();
+    if steps == 0 || (steps - 1) * step + V * S::LANES > b.len() {
+        return acc;
+    }
+    let mut b = b.as_ptr();
     for k in 0..steps {
-        // SAFETY: each row has `steps` values, and the panel as often V · LANES.
+        // SAFETY: each row of `a` has `steps` values, and V registers begin at each step of `b`.
         unsafe {
             let mut columns = [s.splat(0.0); V];
             for (v, column) in columns.iter_mut().enumerate() {
-                *column = s.load(panel.add(v * S::LANES));
+                *column = s.load(b.add(v * S::LANES));
+            }
+            for v in 0..V {
+                super::prefetch_line(b.wrapping_add(AHEAD * step + v * S::LANES));
             }
             for r in 0..R {
                 let x = s.splat(*from[r].add(k));
@@ -55,8 +62,8 @@ pub(crate) fn product<S: Simd, const R: usize, const V: usize>(
                     acc[r][v] = s.mul_add(x, columns[v], acc[r][v]);
                 }
             }
-            panel = panel.add(V * S::LANES);
         }
+        b = b.wrapping_add(step);
     }
     acc
 }
@@ -82,6 +89,9 @@ pub(crate) fn product_bytes<S: SimdBytes, const R: usize, const V: usize>(
             for (v, column) in columns.iter_mut().enumerate().skip(1) {
                 *column = s.quads(s.load_wide(panel.add(v * S::WIDE)));
             }
+            for v in 0..V {
+                super::prefetch_line(panel.wrapping_add((AHEAD * V + v) * S::WIDE));
+            }
             for r in 0..R {
                 let x = from[r].add(4 * k).cast::<i32>().read_unaligned();
                 for v in 0..V {
@@ -104,15 +114,6 @@ pub(crate) struct Tile<'a, T> {
 }
 
 impl<T> Tile<'_, T> {
-    /// Asks for it while the sums are being made.
-    #[inline(always)]
-    pub(crate) fn prefetch(&self) {
-        for r in 0..self.rows {
-            let start = r * self.stride;
-            super::prefetch(self.data.get(start..start + self.cols).unwrap_or(&[]));
-        }
-    }
-
     /// Row `r`, empty if it is outside.
     #[inline(always)]
     fn row(&mut self, r: usize) -> &mut [T] {
@@ -131,6 +132,32 @@ impl Tile<'_, f32> {
         sums: Block<S::F32, R, V>,
         extra: &[f32],
     ) {
+        let whole = self.rows == R && self.cols == V * S::LANES;
+        let fits = (R - 1) * self.stride + self.cols <= self.data.len();
+        if whole && fits && (extra.is_empty() || extra.len() == self.cols) {
+            // Unrolled, this keeps the sums in registers until they are stored.
+            let mut columns = [s.splat(0.0); V];
+            if !extra.is_empty() {
+                for (v, column) in columns.iter_mut().enumerate() {
+                    // SAFETY: V registers are in `extra`.
+                    *column = unsafe { s.load(extra.as_ptr().add(v * S::LANES)) };
+                }
+            }
+            let mut to = self.data.as_mut_ptr();
+            for r in 0..R {
+                for v in 0..V {
+                    // SAFETY: V registers are in each of R rows.
+                    unsafe {
+                        let to = to.add(v * S::LANES);
+                        let old = if f.reads_old() { s.load(to) } else { columns[v] };
+                        s.store(to, f.finish(s, sums[r][v], old, columns[v]));
+                    }
+                }
+                to = to.wrapping_add(self.stride);
+            }
+            return;
+        }
+        let sums = sums;
         for r in 0..R {
             if r < self.rows {
                 write_row(s, f, sums[r], self.row(r), extra);
@@ -185,14 +212,30 @@ impl Tile<'_, i32> {
         sums: Block<S::I32, R, V>,
         excess: &[i32],
     ) {
-        for r in 0..R {
-            if r < self.rows {
-                let sums = sums_of(s, sums[r]);
-                let out = self.row(r);
-                for (out, sum) in out.iter_mut().zip(sums) {
-                    *out = sum;
+        let whole = self.rows == R && self.cols == V * S::WIDE / 4;
+        if whole && (R - 1) * self.stride + self.cols <= self.data.len() {
+            // Unrolled, this stores the registers that the sums are in.
+            let mut to = self.data.as_mut_ptr();
+            for sums in sums {
+                for (v, sums) in sums.into_iter().enumerate() {
+                    // SAFETY: V registers are in each of R rows.
+                    unsafe { s.store_i32(to.add(v * S::WIDE / 4), sums) };
                 }
-                for (out, excess) in out.iter_mut().zip(excess) {
+                to = to.wrapping_add(self.stride);
+            }
+        } else {
+            for r in 0..R {
+                if r < self.rows {
+                    let sums = sums_of(s, sums[r]);
+                    for (out, sum) in self.row(r).iter_mut().zip(sums) {
+                        *out = sum;
+                    }
+                }
+            }
+        }
+        if !excess.is_empty() {
+            for r in 0..self.rows {
+                for (out, excess) in self.row(r).iter_mut().zip(excess) {
                     *out = out.wrapping_sub(*excess);
                 }
             }
@@ -277,6 +320,20 @@ pub(crate) fn transpose<S: Simd>(
 pub(crate) trait Number: Copy {}
 impl Number for f32 {}
 impl Number for i8 {}
+
+/// Copies `V` registers.
+#[inline(always)]
+pub(crate) fn copy<S: Simd, const V: usize>(s: S, from: &[f32], to: &mut [f32]) {
+    if from.len() < V * S::LANES || to.len() < V * S::LANES {
+        return;
+    }
+    for v in 0..V {
+        // SAFETY: V registers are in both, as was compared.
+        unsafe {
+            s.store(to.as_mut_ptr().add(v * S::LANES), s.load(from.as_ptr().add(v * S::LANES)))
+        };
+    }
+}
 
 /// The bytes of values.
 #[inline(always)]

@@ -67,7 +67,6 @@ impl SimdBytes for Scalar {
     type Wide = [u8; 4];
     type I32 = i32;
     type Quads = [u8; 4];
-    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 1;
     const WIDE: usize = 4;
 

@@ -2,7 +2,7 @@
 //! `byte_product.rs` make of them.
 
 use super::{Rows, same_len};
-use crate::kernels::gemm::{self, Last};
+use crate::kernels::gemm::{self, Columns, Last};
 use crate::kernels::gemm_bytes;
 use crate::matrix::{Matrix, MatrixMut};
 
@@ -20,7 +20,7 @@ family! {
     /// Multiplies rows by a packed group of columns.
     pub(crate) fn gemm_multiply(
         a: Matrix<'_>,
-        packed: &[f32],
+        b: Columns<'_>,
         c: MatrixMut<'_>,
         last: Last,
         bias: &[f32],
