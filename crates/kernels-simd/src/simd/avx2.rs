@@ -36,6 +36,7 @@ impl Simd for Avx2 {
     type F32 = __m256;
     type Mask = __m256;
     const LANES: usize = 8;
+    const FUSED: bool = true;
 
     ops! {
         splat(value: f32) -> __m256 { _mm256_set1_ps(value) }

@@ -32,6 +32,7 @@ impl Simd for Avx512 {
     type F32 = __m512;
     type Mask = __mmask16;
     const LANES: usize = 16;
+    const FUSED: bool = true;
 
     ops! {
         splat(value: f32) -> __m512 { _mm512_set1_ps(value) }

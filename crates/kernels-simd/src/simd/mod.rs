@@ -57,7 +57,7 @@ pub(crate) mod sse42;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use loader::{Bf16, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8};
-pub(crate) use map::{Map, map, map_sum, update, update_2, update_3, update_5};
+pub(crate) use map::{Map, map, map_and_sum, map_sum, update, update_2, update_3, update_5};
 
 /// Vectors of `f32`.
 pub(crate) trait Simd: Copy {
@@ -67,6 +67,8 @@ pub(crate) trait Simd: Copy {
     type Mask: Copy;
     /// Lanes in a register.
     const LANES: usize;
+    /// Whether [`Simd::mul_add`] rounds once.
+    const FUSED: bool;
 
     /// All lanes `value`.
     fn splat(self, value: f32) -> Self::F32;

@@ -20,6 +20,7 @@ impl Simd for Scalar {
     type F32 = f32;
     type Mask = bool;
     const LANES: usize = 1;
+    const FUSED: bool = false;
 
     ops! {
         splat(value: f32) -> f32 { value }

@@ -44,6 +44,7 @@ impl Simd for Sse42 {
     type F32 = __m128;
     type Mask = __m128;
     const LANES: usize = 4;
+    const FUSED: bool = false;
 
     ops! {
         splat(value: f32) -> __m128 { _mm_set1_ps(value) }
