@@ -25,7 +25,13 @@ fn main() {
     let bytes = |x: &[f32]| -> Vec<i8> { x.iter().map(|x| (x * 127.0) as i8).collect() };
     let (qx, qw) = (bytes(&x), bytes(&w));
     let (scales, zeros) = (vec![1.0 / 127.0; outputs], vec![0.0; outputs]);
-    let requantize = Requantize { scales: &scales, bias: &zeros, zero_point: 0 };
+    let requantize = Requantize {
+        scales: &scales,
+        bias: &zeros,
+        activation: Activation::Identity,
+        step: 1.0,
+        zero_point: 0,
+    };
     let mut qy = vec![0; batch * outputs];
     let (a, b) = (Rows::new(&qx, inputs, inputs), Rows::new(&qw, inputs, inputs));
     kernels.gemm_i8_requantized(a, b, requantize, &mut qy, &mut scratch);

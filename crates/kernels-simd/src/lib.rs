@@ -11,6 +11,7 @@
 extern crate alloc;
 
 mod activation;
+mod byte_product;
 mod error;
 mod isa;
 mod kernels;
@@ -20,8 +21,10 @@ mod rows;
 mod simd;
 mod table;
 
+pub use byte_product::{PackedWeights, Weights};
 pub use error::{Error, ErrorKind};
 pub use isa::Isa;
 pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
+pub use product::{PackedMatrix, RightOperand};
 pub use rows::Rows;
 pub use table::{Dequantize, Kernels};

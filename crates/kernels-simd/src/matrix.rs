@@ -35,6 +35,12 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// The part of `rows` × `cols` whose corner is at `row` and `col`, inside of the matrix.
+    pub(crate) fn part(self, row: usize, col: usize, rows: usize, cols: usize) -> Self {
+        let start = row * self.row_step + col * self.col_step;
+        Matrix { data: self.data.get(start..).unwrap_or(&[]), rows, cols, ..self }
+    }
+
     #[track_caller]
     pub(crate) fn by_rows(&self) {
         assert!(self.col_step == 1, "a transposed matrix: use the other of gemv, gemv_transposed");
@@ -69,6 +75,19 @@ impl<'a> MatrixMut<'a> {
     pub fn new(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Self {
         check(data.len(), rows, cols, stride);
         MatrixMut { data, rows, cols, stride }
+    }
+
+    /// As [`Matrix::part`].
+    pub(crate) fn part(
+        &mut self,
+        row: usize,
+        col: usize,
+        rows: usize,
+        cols: usize,
+    ) -> MatrixMut<'_> {
+        let start = row * self.stride + col;
+        let data = self.data.get_mut(start..).unwrap_or(&mut []);
+        MatrixMut { data, rows, cols, stride: self.stride }
     }
 }
 
@@ -106,8 +125,12 @@ impl Default for Epilogue<'_> {
     }
 }
 
-/// An activation cheap enough to be fused into a product.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// An activation that is fused into a product: applied while the values are in the first-level cache,
+/// or still in registers.
+///
+/// Each but the first is the method of [`Kernels`](crate::Kernels) of that name, which states its
+/// formula and error.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Activation {
     /// The value itself.
@@ -115,32 +138,69 @@ pub enum Activation {
     Identity,
     /// `max(x, 0)`.
     Relu,
+    /// `x` where it is not negative, else `slope · x`.
+    LeakyRelu {
+        /// The slope below zero.
+        slope: f32,
+    },
+    /// `x` where it is not negative, else `alpha · (e^x - 1)`.
+    Elu {
+        /// What it is less than zero at most.
+        alpha: f32,
+    },
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// The exact GELU.
+    Gelu,
+    /// The tangent form of GELU.
+    GeluTanh,
+    /// `x · sigmoid(x)`.
+    Silu,
+    /// `ln(1 + e^x)`.
+    Softplus,
 }
 
 /// How sums of products of bytes become bytes again, one scale and one bias for each column:
-/// `clamp(round(scale · sum + bias) + zero_point)`, rounded to nearest, ties to even.
+/// `clamp(round(activation(scale · sum + bias) / step) + zero_point)`, rounded to nearest, ties to
+/// even.
 #[derive(Clone, Copy, Debug)]
 pub struct Requantize<'a> {
-    /// A factor for each column: the scales of both operands over that of the result.
+    /// A factor for each column: the product of the scales of both operands.
     pub scales: &'a [f32],
-    /// Added to each column before it is rounded, in steps of the result.
+    /// Added to each column.
     pub bias: &'a [f32],
+    /// Applied to their sum.
+    pub activation: Activation,
+    /// The scale of the result: what one of its steps is worth. With 1, scales and biases are in
+    /// steps.
+    pub step: f32,
     /// Which byte means 0 in the result.
     pub zero_point: i32,
 }
 
 /// Room for the operands in the order in which a product reads them.
 ///
-/// It grows to what the largest product needs, about 1 MiB at most, and is used again after.
+/// It grows to what the largest product needs and is used again after: for `f32` to 1 MiB at most,
+/// for bytes with the length of a row.
 #[derive(Debug)]
 pub struct GemmScratch {
-    pub(crate) floats: AVec<f32>,
-    pub(crate) bytes: AVec<u8>,
+    /// Rows of `A`, and a group of columns of `B`.
+    pub(crate) floats: [AVec<f32>; 2],
+    /// Likewise, and a row of zeros.
+    pub(crate) bytes: [AVec<u8>; 3],
+    /// Sums of products of bytes that become bytes.
+    pub(crate) sums: AVec<i32>,
 }
 
 impl Default for GemmScratch {
     fn default() -> Self {
-        GemmScratch { floats: AVec::new(64), bytes: AVec::new(64) }
+        GemmScratch {
+            floats: [AVec::new(64), AVec::new(64)],
+            bytes: [AVec::new(64), AVec::new(64), AVec::new(64)],
+            sums: AVec::new(64),
+        }
     }
 }
 
@@ -151,3 +211,34 @@ pub(crate) fn at_least<T: Copy + Default>(room: &mut AVec<T>, len: usize) -> &mu
     }
     &mut room[..len]
 }
+
+/// `total` in parts as equal as multiples of `unit` can be, none above `most`: where each begins and
+/// how long it is. Of nothing there is one part, which is empty.
+pub(crate) fn parts(
+    total: usize,
+    most: usize,
+    unit: usize,
+) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let count = total.div_ceil(most).max(1);
+    let size = total.div_ceil(count).next_multiple_of(unit);
+    (0..count).map(move |i| (i * size).min(total)).map(move |at| (at, size.min(total - at)))
+}
+
+/// The groups of columns that are packed together: where each begins and how wide it is.
+pub(crate) fn groups(cols: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let width = |left: usize| match left {
+        // Two halves keep more sums in registers than a whole and a rest.
+        49..=64 => 32,
+        _ => left.min(GROUP),
+    };
+    let next = move |&(at, across): &(usize, usize)| {
+        let at = at + across;
+        (at < cols).then(|| (at, width(cols - at)))
+    };
+    core::iter::successors((cols > 0).then(|| (0, width(cols))), next)
+}
+
+/// Columns of a group at most: a multiple of the panels of every set.
+pub(crate) const GROUP: usize = 48;
+/// Columns that a group's room is a multiple of.
+pub(crate) const UNIT: usize = 16;

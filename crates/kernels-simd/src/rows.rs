@@ -69,17 +69,24 @@ impl<'a, T> Rows<'a, T> {
         (i < self.len).then(|| self.at(i))
     }
 
+    /// `rows` rows from row `row` on, which exist.
+    #[inline(always)]
+    pub(crate) fn part(self, row: usize, rows: usize) -> Self {
+        let data = self.data.get(row.wrapping_mul(self.stride)..).unwrap_or(&[]);
+        Rows { data, len: rows, ..self }
+    }
+
+    /// From the first row on.
+    #[inline(always)]
+    pub(crate) fn data(&self) -> &'a [T] {
+        self.data
+    }
+
     /// Row `i`, which exists: callers have checked, and an empty row instead of a panic keeps the
     /// call to the panic's formatting out of the kernels.
     #[inline(always)]
     pub(crate) fn at(&self, i: usize) -> &'a [T] {
         let start = i.wrapping_mul(self.stride);
         self.data.get(start..start.wrapping_add(self.dim)).unwrap_or(&[])
-    }
-
-    /// Row `i`, or none of its values if there are not so many.
-    #[inline(always)]
-    pub(crate) fn get_or_empty(&self, i: usize) -> &'a [T] {
-        if i < self.len { self.at(i) } else { &[] }
     }
 }

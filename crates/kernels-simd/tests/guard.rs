@@ -122,6 +122,15 @@ fn bytes_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
         k.rgba_to_gray(&a[..n / 4 * 4], &mut out[..n / 4]);
         k.rgb_to_gray(&a[..n / 3 * 3], &mut out[..n / 3]);
     }
+    if n > 0 {
+        let weights = &*three.place(&vec![3_i8; n], at);
+        let mut scratch = GemmScratch::default();
+        for k in Kernels::available() {
+            let (a, b) = (Rows::new(a, n, n), Rows::new(weights, n, n));
+            k.gemm_u8_i8(a, b, &mut [0], &mut scratch);
+            k.gemm_i8(b, b, &mut [0], &mut scratch);
+        }
+    }
     // Codes that end at a page, with queries that do.
     for codes in [2, 4] {
         let query = &*one.place(&vec![3_i8; codes * n], at);
@@ -220,6 +229,9 @@ fn maps_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
         let (column, row) = (Matrix::new(a, n, 1, 1), Matrix::new(b, 1, n, n));
         let c = MatrixMut::new(out, n, n, n);
         k.gemm(column, row, c, Epilogue::default(), &mut scratch);
+        // The same read transposed.
+        let c = MatrixMut::new(out, n, n, n);
+        k.gemm(row.transposed(), column.transposed(), c, Epilogue::default(), &mut scratch);
         let square = Matrix::new(out, n, n, n);
         let mut y = vec![0.0; n];
         k.gemv(1.0, square, a, 0.0, &mut y);

@@ -17,40 +17,56 @@ fn polynomial<S: Simd, const N: usize>(s: S, x: S::F32, coefficients: [f32; N]) 
     value
 }
 
-/// `x + low = n · ln 2 + r`: `n`, and `e^r - 1`.
+/// ln 2 in two parts, negative; of the first the product with an integer is exact.
+const LN_2: [f32; 2] = [-0.693_359_4, 2.121_944_4e-4];
+
+/// How many times ln 2 is in `x`.
 #[inline(always)]
-fn reduce<S: Simd>(s: S, x: S::F32, low: S::F32) -> (S::F32, S::F32) {
-    // ln 2 in two parts, of which the first has so few bits that its product with n is exact.
-    let n = s.round(s.mul(x, s.splat(core::f32::consts::LOG2_E)));
-    let r = s.mul_add(n, s.splat(-0.693_359_4), x);
-    let r = s.add(s.mul_add(n, s.splat(2.121_944_4e-4), r), low);
-    let q = polynomial(
-        s,
-        r,
-        [0.5, 0.166_666_67, 0.041_666_467, 0.008_333_361, 0.001_393_360_4, 0.000_198_578_03],
-    );
-    (n, s.mul_add(s.mul(r, r), q, r))
+fn whole<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    s.round(s.mul(x, s.splat(core::f32::consts::LOG2_E)))
+}
+
+/// `e^r - 1` for `r` of at most half of ln 2.
+#[inline(always)]
+fn exp_m1_reduced<S: Simd>(s: S, r: S::F32) -> S::F32 {
+    let q =
+        polynomial(s, r, [0.499_999_97, 0.166_665_43, 0.041_667_2, 0.008_366_558, 0.001_388_251_4]);
+    s.mul_add(s.mul(r, r), q, r)
+}
+
+/// `x = n · ln 2 + r`: `n`, and `e^r - 1`.
+#[inline(always)]
+fn reduce<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
+    let n = whole(s, x);
+    let r = s.mul_add(n, s.splat(LN_2[0]), x);
+    (n, exp_m1_reduced(s, s.mul_add(n, s.splat(LN_2[1]), r)))
+}
+
+/// `-a`; written so that it becomes part of the operation that it is for.
+#[inline(always)]
+fn neg<S: Simd>(s: S, a: S::F32) -> S::F32 {
+    s.sub(s.splat(-0.0), a)
 }
 
 /// `e^x`, within 2 ulp, denormal results included.
 #[inline(always)]
 fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    exp_of_sum(s, x, s.splat(-0.0))
+    // Beyond this the result is infinite; a NaN in the second operand stays.
+    exp_below(s, s.min(s.splat(89.0), x))
 }
 
-/// `e^(x + low)`, where `low` is what rounding took off `x`.
+/// `e^x` for `x` below 89.
 #[inline(always)]
-fn exp_of_sum<S: Simd>(s: S, x: S::F32, low: S::F32) -> S::F32 {
-    // Beyond these the result is 0 or infinite; a NaN in the second operand stays.
-    let x = s.max(s.splat(-104.0), s.min(s.splat(89.0), x));
-    let (n, e) = reduce(s, x, low);
+fn exp_below<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    // Beyond this the result is 0.
+    let (n, e) = reduce(s, s.max(s.splat(-104.0), x));
     s.mul_pow2(s.add(e, s.splat(1.0)), n)
 }
 
 /// `e^x - 1` for `x <= 0`, relatively exact near zero.
 #[inline(always)]
 fn exp_m1<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    let (n, e) = reduce(s, s.max(s.splat(-80.0), x), s.splat(-0.0));
+    let (n, e) = reduce(s, s.max(s.splat(-80.0), x));
     let scale = s.pow2(n);
     s.mul_add(scale, e, s.sub(scale, s.splat(1.0)))
 }
@@ -73,7 +89,7 @@ fn ln_1p<S: Simd>(s: S, t: S::F32) -> S::F32 {
 fn sigmoid<S: Simd>(s: S, x: S::F32) -> S::F32 {
     // Of e^-|x| alone, so that neither side overflows and the left tail keeps its precision.
     let one = s.splat(1.0);
-    let e = exp(s, s.sub(s.splat(0.0), s.abs(x)));
+    let e = exp_below(s, neg(s, s.abs(x)));
     let above = s.select(s.lt(x, s.splat(0.0)), e, one);
     s.div(above, s.add(one, e))
 }
@@ -82,7 +98,7 @@ fn sigmoid<S: Simd>(s: S, x: S::F32) -> S::F32 {
 #[inline(always)]
 fn sigmoid_and_rest<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
     let one = s.splat(1.0);
-    let e = exp(s, s.sub(s.splat(0.0), s.abs(x)));
+    let e = exp_below(s, neg(s, s.abs(x)));
     let larger = s.div(one, s.add(one, e));
     let smaller = s.mul(e, larger);
     let negative = s.lt(x, s.splat(0.0));
@@ -104,63 +120,66 @@ fn tanh<S: Simd>(s: S, x: S::F32) -> S::F32 {
     s.copysign(s.select(s.lt(size, s.splat(0.625)), small, large), x)
 }
 
-/// The normal distribution at `-|x|`, for `|x| >= 1`.
+/// What the normal distribution at `-z` is made of, for `z = |x|` or where it is 0 if that is less:
+/// `u = z / (1 + AZ · z)` and the distribution times `1 + AZ · z`, as a factor and a power of two.
 #[inline(always)]
-fn normal_tail<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    let z = s.abs(x);
-    // What rounding took off z² would be multiplied by the exponential: it is found with Dekker's
-    // product (1971).
-    let split = s.mul(z, s.splat(4097.0));
-    let high = s.sub(split, s.sub(split, z));
-    let low = s.sub(z, high);
-    let square = s.mul(z, z);
-    let error = s.sub(s.mul(high, high), square);
-    let error = s.mul_add(s.add(high, high), low, error);
-    let error = s.mul_add(low, low, error);
-    let half = s.splat(-0.5);
-    let e = exp_of_sum(s, s.mul(square, half), s.mul(error, half));
-    // The Mills ratio over this is a polynomial of it, from 1 to where the tail is 0.
-    let t = s.div(s.splat(1.0), s.mul_add(z, s.splat(0.5), s.splat(1.0)));
-    let ratio = polynomial(
+fn normal_tail<S: Simd>(s: S, x: S::F32) -> [S::F32; 3] {
+    // A NaN in the second operand stays.
+    let z = s.min(s.splat(14.5), s.abs(x));
+    let half = s.mul(z, s.splat(-0.5));
+    let power = s.mul(half, z);
+    let n = whole(s, power);
+    // What rounding took off z²/2 would be multiplied by the exponential.
+    let r = if S::FUSED {
+        s.mul_add(half, z, s.mul(n, s.splat(LN_2[0])))
+    } else {
+        // The product of Dekker (1971).
+        let split = s.mul(z, s.splat(4097.0));
+        let high = s.sub(split, s.sub(split, z));
+        let low = s.sub(z, high);
+        let (half_high, half_low) = (s.mul(high, s.splat(-0.5)), s.mul(low, s.splat(-0.5)));
+        let error = s.sub(s.mul(half_high, high), power);
+        let error = s.add(error, s.mul(half_low, s.add(high, high)));
+        s.add(s.mul_add(n, s.splat(LN_2[0]), power), s.mul_add(half_low, low, error))
+    };
+    let e = exp_m1_reduced(s, s.mul_add(n, s.splat(LN_2[1]), r));
+    // The tail over its exponential, times this, is a polynomial of u around 1, from 0 to where the
+    // tail is.
+    let u = s.div(z, s.mul_add(z, s.splat(AZ), s.splat(1.0)));
+    let p = polynomial(
         s,
-        t,
+        s.sub(u, s.splat(1.0)),
         [
-            0.199_479_64,
-            0.199_192_72,
-            0.153_457_6,
-            0.020_415_8,
-            0.073_372_59,
-            -0.494_584_1,
-            0.582_911_1,
-            -0.284_147_6,
-            0.049_542_803,
+            0.311_323_14,
+            -0.151_414_53,
+            0.037_813_034,
+            -0.001_009_190_8,
+            -0.001_601_712_7,
+            4.704_492_3e-5,
+            1.003_03e-4,
+            4.883_443e-6,
+            -6.566_024e-6,
         ],
     );
-    let ratio = s.mul(ratio, t);
-    s.mul(e, ratio)
+    [u, s.mul_add(e, p, p), n]
+}
+
+const AZ: f32 = 0.35;
+
+/// The exact GELU: `max(x, 0) - |x| · Φ(-|x|)`, in which errors of `u` all but cancel out.
+#[inline(always)]
+fn gelu<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    let [u, p, n] = normal_tail(s, x);
+    s.mul_add(neg(s, u), s.mul_pow2(p, n), s.max(s.splat(0.0), x))
 }
 
 /// The normal distribution at `x`.
 #[inline(always)]
 fn normal<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    let x = clamp_tail(s, x);
-    let tail = normal_tail(s, x);
-    let far = s.select(s.lt(x, s.splat(0.0)), tail, s.sub(s.splat(1.0), tail));
-    // Near zero the odd series of Φ - ½ rounds less.
-    let q = polynomial(
-        s,
-        s.mul(x, x),
-        [
-            0.398_942_3,
-            -0.066_490_36,
-            0.009_973_315,
-            -0.001_186_301_2,
-            0.000_113_450_03,
-            -7.638_248e-6,
-        ],
-    );
-    let near = s.mul_add(x, q, s.splat(0.5));
-    s.select(s.lt(s.abs(x), s.splat(1.0)), near, far)
+    let [u, p, n] = normal_tail(s, x);
+    let t = s.mul_add(u, s.splat(-AZ), s.splat(1.0));
+    let tail = s.mul_pow2(s.mul(t, p), n);
+    s.select(s.lt(x, s.splat(0.0)), tail, s.sub(s.splat(1.0), tail))
 }
 
 /// Where the square does not overflow; the tail is 0 long before.
@@ -201,11 +220,11 @@ maps! {
     Relu {} (s, x) { s.select(s.lt(x, s.splat(0.0)), s.splat(0.0), x) }
     LeakyRelu { slope } (s, x) { s.select(s.lt(x, s.splat(0.0)), s.mul(slope, x), x) }
     Elu { alpha } (s, x) { s.select(s.lt(x, s.splat(0.0)), s.mul(alpha, exp_m1(s, x)), x) }
-    Gelu {} (s, x) { gated(s, x, normal(s, x)) }
+    Gelu {} (s, x) { gelu(s, x) }
     GeluTanh {} (s, x) { gated(s, x, sigmoid(s, gelu_argument(s, x))) }
     Silu {} (s, x) { gated(s, x, sigmoid(s, x)) }
     Softplus {} (s, x) {
-        let e = exp(s, s.sub(s.splat(0.0), s.abs(x)));
+        let e = exp_below(s, neg(s, s.abs(x)));
         let above = s.select(s.lt(x, s.splat(0.0)), s.splat(0.0), x);
         s.add(above, ln_1p(s, e))
     }
@@ -213,7 +232,7 @@ maps! {
     ReluBackward {} (s, g, x) { s.select(s.lt(s.splat(0.0), x), g, s.splat(0.0)) }
     LeakyReluBackward { slope } (s, g, x) { s.select(s.lt(s.splat(0.0), x), g, s.mul(slope, g)) }
     EluBackward { alpha } (s, g, x) {
-        let below = s.mul(s.mul(alpha, exp(s, s.min(x, s.splat(0.0)))), g);
+        let below = s.mul(s.mul(alpha, exp_below(s, s.min(x, s.splat(0.0)))), g);
         s.select(s.lt(s.splat(0.0), x), g, below)
     }
     SigmoidBackward {} (s, g, y) { s.mul(g, s.mul(y, s.sub(s.splat(1.0), y))) }
@@ -226,7 +245,7 @@ maps! {
     }
     GeluBackward {} (s, g, x) {
         let x = clamp_tail(s, x);
-        let density = s.mul(exp(s, s.mul(s.mul(x, x), s.splat(-0.5))), s.splat(0.398_942_3));
+        let density = s.mul(exp_below(s, s.mul(s.mul(x, x), s.splat(-0.5))), s.splat(0.398_942_3));
         s.mul(g, s.mul_add(x, density, normal(s, x)))
     }
     GeluTanhBackward {} (s, g, x) {
@@ -240,7 +259,7 @@ maps! {
     SoftmaxBackward { mean } (s, g, y) { s.mul(y, s.sub(g, mean)) }
     LogSoftmaxBackward { sum } (s, g, y) { s.sub(g, s.mul(exp(s, y), sum)) }
     Shift { by } (s, x) { s.sub(x, by) }
-    ExpShift { by } (s, x) { exp(s, s.sub(x, by)) }
+    ExpShift { by } (s, x) { exp_below(s, s.sub(x, by)) }
 }
 
 /// `x · gate`, and 0 where the gate is shut even on -∞.
@@ -307,8 +326,7 @@ pub(crate) fn softmax<S: Simd>(s: S, x: &[f32], out: &mut [f32]) {
         simd::map(s, Shift { by: 0.0 }, [x], out);
         return;
     };
-    simd::map(s, ExpShift { by: max }, [x], out);
-    let sum = super::reduce::sum(s, out);
+    let sum = simd::map_and_sum(s, ExpShift { by: max }, x, out);
     super::elements::scale(s, out, 1.0 / sum);
 }
 

@@ -1,149 +1,135 @@
 //! Products of `f32` matrices, after Goto & van de Geijn, "Anatomy of high-performance matrix
-//! multiplication" (2008): panels of both operands are packed so that the inner loop reads them in
-//! order, and a block of the result stays in registers.
+//! multiplication" (2008): a block of the result stays in registers while a panel of `B`, packed so
+//! that it is read in order, stays in the first-level cache.
 //!
-//! A panel of `B` is packed when it is first needed: at once used by all rows of `A`, which makes
-//! skinny products cheap.
+//! `A` is read where it is, a value of each of several rows at a time. The loops around are in
+//! `product/`, outside of the feature context: they are compiled once and may call.
 
 use super::distance::{Dot, pair};
-use crate::matrix::{Activation, Epilogue, Matrix, MatrixMut};
-use crate::simd::product::{Finish, product, write_row};
+use crate::matrix::{Matrix, MatrixMut};
+use crate::simd::product::{Finish, Tile, as_bytes, as_bytes_mut, copy, product, transpose};
 use crate::simd::{self, Cursor, F32, Map, Simd};
 
-/// Steps of a block: a panel of `B` of so many rows fits the first-level cache.
-pub(crate) const STEPS: usize = 256;
-/// Rows of `A` in a block, which fits the second-level cache.
-pub(crate) const ROWS: usize = 480;
-/// Columns of a panel at most, and rows of one.
-const WIDEST: usize = 64;
-const TALLEST: usize = 8;
-
-/// How many values of scratch a product needs.
-pub(crate) fn scratch_len(rows: usize, steps: usize) -> usize {
-    let steps = steps.min(STEPS);
-    steps * (rows.min(ROWS).next_multiple_of(TALLEST * 6) + WIDEST)
-}
-
+/// The width of the panels of a group of `across` columns: as many sums as registers hold beside
+/// the operands, 32 registers or 16.
 #[inline(always)]
-pub(crate) fn gemm<S: Simd>(
-    s: S,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    c: MatrixMut<'_>,
-    epilogue: Epilogue<'_>,
-    scratch: &mut [f32],
-) {
-    // As many sums as registers hold beside the operands: 32 registers or 16.
-    if S::LANES == 16 {
-        blocked::<S, 8, 3>(s, a, b, c, epilogue, scratch);
-    } else {
-        blocked::<S, 6, 2>(s, a, b, c, epilogue, scratch);
+fn panel_width<S: Simd>(across: usize) -> usize {
+    match S::LANES {
+        16 if across > 32 => 48,
+        16 if across <= 16 => 16,
+        lanes => 2 * lanes,
     }
 }
 
+/// Packs a group of columns: panel by panel, step by step; columns that do not exist are zero.
 #[inline(always)]
-fn blocked<S: Simd, const R: usize, const V: usize>(
-    s: S,
-    a: Matrix<'_>,
-    b: Matrix<'_>,
-    mut c: MatrixMut<'_>,
-    epilogue: Epilogue<'_>,
-    scratch: &mut [f32],
-) {
-    let (rows, cols, steps) = (c.rows, c.cols, a.cols);
-    let mut step = 0;
-    // At least once, so that a product of no steps is still finished.
-    loop {
-        let depth = if steps - step < STEPS { steps - step } else { STEPS };
-        let last = step + depth == steps;
-        let finish = Last {
-            alpha: epilogue.alpha,
-            beta: if step == 0 { epilogue.beta } else { 1.0 },
-            relu: last && epilogue.activation == Activation::Relu,
-        };
-        let bias = if last { epilogue.bias.unwrap_or(&[]) } else { &[] };
-        let mut row = 0;
-        while row < rows {
-            let height = if rows - row < ROWS { rows - row } else { ROWS };
-            let panels = height.div_ceil(R);
-            let Some((packed_a, rest)) = scratch.split_at_mut_checked(panels * R * depth) else {
-                return;
-            };
-            pack_rows::<R>(a, row, height, step, depth, packed_a);
-            let mut col = 0;
-            while col < cols {
-                let left = cols - col;
-                let block = Block { row, height, step, depth, col };
-                // The last columns get a panel no wider than they need.
-                col += if left <= S::LANES {
-                    panel::<S, R, 1>(s, b, &mut c, block, packed_a, rest, finish, bias)
-                } else if left <= 2 * S::LANES {
-                    panel::<S, R, 2>(s, b, &mut c, block, packed_a, rest, finish, bias)
-                } else {
-                    panel::<S, R, V>(s, b, &mut c, block, packed_a, rest, finish, bias)
-                };
-            }
-            row += height;
+pub(crate) fn pack_columns<S: Simd>(s: S, b: Matrix<'_>, packed: &mut [f32]) {
+    let width = panel_width::<S>(b.cols);
+    let mut col = 0;
+    for packed in packed.chunks_exact_mut((width * b.rows).max(1)) {
+        let left = b.cols.saturating_sub(col);
+        let across = if left < width { left } else { width };
+        let from = b.data.get(col * b.col_step..).unwrap_or(&[]);
+        col += width;
+        if b.col_step != 1 {
+            let (from, to) = (as_bytes(from), as_bytes_mut(packed));
+            transpose(s, from, 4 * b.col_step, across, 4 * b.rows, to, width);
+            continue;
         }
-        step += depth;
-        if step >= steps {
-            return;
-        }
-    }
-}
-
-/// The part of a product that is being computed.
-#[derive(Clone, Copy)]
-struct Block {
-    row: usize,
-    height: usize,
-    step: usize,
-    depth: usize,
-    col: usize,
-}
-
-/// Multiplies all packed rows by one panel of columns, and says how many those are.
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "the inner part of one loop nest")]
-fn panel<S: Simd, const R: usize, const V: usize>(
-    s: S,
-    b: Matrix<'_>,
-    c: &mut MatrixMut<'_>,
-    block: Block,
-    packed_a: &[f32],
-    scratch: &mut [f32],
-    finish: Last,
-    bias: &[f32],
-) -> usize {
-    let Block { row, height, step, depth, col } = block;
-    let width = V * S::LANES;
-    let across = if c.cols - col < width { c.cols - col } else { width };
-    let Some(packed_b) = scratch.get_mut(..width * depth) else { return across };
-    pack_cols(s, b, step, depth, col, across, width, packed_b);
-    let bias = bias.get(col..col + across).unwrap_or(&[]);
-    for panel in 0..height.div_ceil(R) {
-        let from = panel * R * depth;
-        let Some(panel_a) = packed_a.get(from..from + R * depth) else { return across };
-        let sums = product::<S, R, V>(s, panel_a, packed_b);
-        for (r, sums) in sums.into_iter().enumerate() {
-            let at = row + panel * R + r;
-            if at < row + height {
-                let start = at * c.stride + col;
-                if let Some(out) = c.data.get_mut(start..start + across) {
-                    write_row(s, finish, sums, out, bias);
+        for (k, values) in packed.chunks_exact_mut(width).enumerate() {
+            let from = from.get(k * b.row_step..).unwrap_or(&[]);
+            // No prefetcher of the hardware sees what follows so far below.
+            simd::prefetch(
+                from.get(16 * b.row_step..).and_then(|x| x.get(..across)).unwrap_or(&[]),
+            );
+            match across / S::LANES {
+                3 if across == width => copy::<S, 3>(s, from, values),
+                2 if across == width => copy::<S, 2>(s, from, values),
+                _ => {
+                    for (j, value) in values.iter_mut().enumerate() {
+                        *value = if j < across { from.get(j).copied().unwrap_or(0.0) } else { 0.0 };
+                    }
                 }
             }
         }
     }
-    across
+}
+
+/// Copies a transposed matrix row by row, `stride` values from one to the next.
+#[inline(always)]
+pub(crate) fn pack_rows<S: Simd>(s: S, a: Matrix<'_>, packed: &mut [f32], stride: usize) {
+    let (from, to) = (as_bytes(a.data), as_bytes_mut(packed));
+    transpose(s, from, 4 * a.col_step, a.cols, 4 * a.rows, to, stride);
+}
+
+/// A group of columns of `B`: packed, or where it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Columns<'a> {
+    Packed(&'a [f32]),
+    /// Stored row by row, so many values from one to the next, and of whole panels.
+    Plain(&'a [f32], usize),
+}
+
+/// Multiplies `a`, which is stored row by row, by a group of columns.
+#[inline(always)]
+pub(crate) fn multiply<S: Simd>(
+    s: S,
+    a: Matrix<'_>,
+    b: Columns<'_>,
+    c: MatrixMut<'_>,
+    last: Last,
+    bias: &[f32],
+) {
+    if S::LANES == 16 {
+        match panel_width::<S>(c.cols) / 16 {
+            1 => panels::<S, 8, 1>(s, a, b, c, last, bias),
+            2 => panels::<S, 8, 2>(s, a, b, c, last, bias),
+            _ => panels::<S, 8, 3>(s, a, b, c, last, bias),
+        }
+    } else {
+        panels::<S, 6, 2>(s, a, b, c, last, bias);
+    }
+}
+
+#[inline(always)]
+fn panels<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    a: Matrix<'_>,
+    b: Columns<'_>,
+    c: MatrixMut<'_>,
+    last: Last,
+    bias: &[f32],
+) {
+    let (width, steps) = (V * S::LANES, a.cols);
+    let mut col = 0;
+    while col < c.cols {
+        let across = if c.cols - col < width { c.cols - col } else { width };
+        let (panel, step) = match b {
+            Columns::Packed(b) => (b.get(col * steps..).unwrap_or(&[]), width),
+            Columns::Plain(b, step) => (b.get(col..).unwrap_or(&[]), step),
+        };
+        let bias = bias.get(col..col + across).unwrap_or(&[]);
+        let mut row = 0;
+        while row < c.rows {
+            let height = if c.rows - row < R { c.rows - row } else { R };
+            let from = a.data.get(row * a.row_step..).unwrap_or(&[]);
+            let Some(to) = c.data.get_mut(row * c.stride + col..) else { return };
+            let mut tile = Tile { data: to, stride: c.stride, rows: height, cols: across };
+            let rows = (from, a.row_step, height);
+            let sums = product::<S, R, V>(s, rows, (panel, step, steps));
+            tile.write(s, last, sums, bias);
+            row += height;
+        }
+        col += width;
+    }
 }
 
 /// What is done to a sum of products.
 #[derive(Clone, Copy)]
-struct Last {
-    alpha: f32,
-    beta: f32,
-    relu: bool,
+pub(crate) struct Last {
+    pub(crate) alpha: f32,
+    pub(crate) beta: f32,
+    pub(crate) relu: bool,
 }
 
 impl<S: Simd> Finish<S> for Last {
@@ -160,74 +146,6 @@ impl<S: Simd> Finish<S> for Last {
         // A NaN stays: zero takes the place only of what is less.
         let zero = s.splat(0.0);
         if self.relu { s.select(s.lt(value, zero), zero, value) } else { value }
-    }
-}
-
-/// Panels of `R` rows, step by step; rows that do not exist are zero.
-#[inline(always)]
-fn pack_rows<const R: usize>(
-    a: Matrix<'_>,
-    row: usize,
-    height: usize,
-    step: usize,
-    depth: usize,
-    packed: &mut [f32],
-) {
-    for (panel, values) in packed.chunks_exact_mut((R * depth).max(1)).enumerate() {
-        let (steps, _) = values.as_chunks_mut::<R>();
-        for r in 0..R {
-            let at = panel * R + r;
-            let start = (row + at) * a.row_step + step * a.col_step;
-            let from = if at < height { a.data.get(start..).unwrap_or(&[]) } else { &[] };
-            if a.col_step == 1 && from.len() >= depth {
-                for (step, value) in steps.iter_mut().zip(from) {
-                    step[r] = *value;
-                }
-            } else {
-                let mut next = 0;
-                for step in steps.iter_mut() {
-                    step[r] = from.get(next).copied().unwrap_or(0.0);
-                    next += a.col_step;
-                }
-            }
-        }
-    }
-}
-
-/// One panel of `width` columns, step by step; columns that do not exist are zero.
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "the corner and the size of a block of two matrices")]
-fn pack_cols<S: Simd>(
-    s: S,
-    b: Matrix<'_>,
-    step: usize,
-    depth: usize,
-    col: usize,
-    across: usize,
-    width: usize,
-    packed: &mut [f32],
-) {
-    for (k, values) in packed.chunks_exact_mut(width.max(1)).take(depth).enumerate() {
-        let start = (step + k) * b.row_step + col * b.col_step;
-        if b.col_step == 1 && across == width {
-            let from = b.data.get(start..start + across).unwrap_or(&[]);
-            simd::map(s, Copied, [from], values);
-        } else {
-            for (j, value) in values.iter_mut().enumerate() {
-                let from = b.data.get(start + j * b.col_step);
-                *value = if j < across { from.copied().unwrap_or(0.0) } else { 0.0 };
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Copied;
-
-impl<S: Simd> Map<S, 1> for Copied {
-    #[inline(always)]
-    fn apply(self, _s: S, [x]: [S::F32; 1]) -> S::F32 {
-        x
     }
 }
 

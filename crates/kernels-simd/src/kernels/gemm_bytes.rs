@@ -1,116 +1,115 @@
 //! Products of matrices of bytes, exact modulo 2³², with `B` given row by output channel.
 //!
-//! Four steps go into each lane with one instruction where there is one. Signed bytes of `A` are
-//! shifted by 128 to be unsigned, and what that adds is taken off by the sums of `B`'s rows.
+//! Four steps go into each lane with one instruction where there is one. It takes unsigned bytes of
+//! `A`, from which signed ones are made by a shift of 128; what a row of zeros gives is the excess
+//! that this adds.
 
-use crate::matrix::Requantize;
 use crate::rows::Rows;
-use crate::simd::SimdBytes;
-use crate::simd::product::{WIDEST, product_bytes, sums_of};
+use crate::simd::product::{Tile, as_bytes, product_bytes, transpose};
+use crate::simd::{Simd, SimdBytes};
 
-/// Rows of a block at most.
-const TALLEST: usize = 8;
-/// Rows of `A` that are packed together.
-pub(crate) const ROWS: usize = 480;
-
-/// How many bytes of scratch a product needs: packed rows of `A`, and one panel of `B`.
-pub(crate) fn scratch_len(rows: usize, dim: usize) -> usize {
-    dim.next_multiple_of(4) * (rows.min(ROWS).next_multiple_of(TALLEST * 6) + WIDEST)
-}
-
-/// Bytes of `A`, which become unsigned ones.
-pub(crate) trait Operand: Copy {
-    /// What the conversion adds.
-    const SHIFT: i32;
-    fn shifted(self) -> u8;
-}
-
-impl Operand for u8 {
-    const SHIFT: i32 = 0;
-    #[inline(always)]
-    fn shifted(self) -> u8 {
-        self
+/// The width of the panels of a group of `across` columns.
+#[inline(always)]
+fn panel_width(lanes: usize, across: usize) -> usize {
+    match lanes {
+        16 if across > 32 => 48,
+        16 if across <= 16 => 16,
+        lanes => 2 * lanes,
     }
 }
 
-impl Operand for i8 {
-    const SHIFT: i32 = 128;
-    #[inline(always)]
-    fn shifted(self) -> u8 {
-        self as u8 ^ 128
+/// Packs a group of columns, which are rows of `B`: panel by panel four bytes of each in turn; what
+/// does not exist is zero.
+#[inline(always)]
+pub(crate) fn pack<S: Simd>(s: S, b: Rows<'_, i8>, packed: &mut [u8]) {
+    let width = panel_width(S::LANES, b.len());
+    let panel = width * b.dim().next_multiple_of(4);
+    let mut row = 0;
+    for packed in packed.chunks_exact_mut(panel) {
+        let left = b.len().saturating_sub(row);
+        let across = if left < width { left } else { width };
+        let rows = b.part(row, across);
+        transpose(s, as_bytes(rows.data()), rows.stride(), across, rows.dim(), packed, width);
+        row += width;
+    }
+}
+
+/// Multiplies rows of unsigned bytes, a multiple of four in each, by a packed group of columns, and
+/// takes off the excess, if there is one.
+#[inline(always)]
+pub(crate) fn multiply<S: SimdBytes>(
+    s: S,
+    a: Rows<'_, u8>,
+    packed: &[u8],
+    sums: Tile<'_, i32>,
+    excess: &[i32],
+) {
+    if S::WIDE == 64 {
+        match panel_width(16, sums.cols) / 16 {
+            1 => panels::<S, 8, 1>(s, a, packed, sums, excess),
+            2 => panels::<S, 8, 2>(s, a, packed, sums, excess),
+            _ => panels::<S, 8, 3>(s, a, packed, sums, excess),
+        }
+    } else {
+        panels::<S, 4, 2>(s, a, packed, sums, excess);
     }
 }
 
 #[inline(always)]
-pub(crate) fn gemm<S: SimdBytes, T: Operand>(
+fn panels<S: SimdBytes, const R: usize, const V: usize>(
     s: S,
-    a: Rows<'_, T>,
-    b: Rows<'_, i8>,
-    out: &mut [i32],
-    scratch: &mut [u8],
+    a: Rows<'_, u8>,
+    packed: &[u8],
+    sums: Tile<'_, i32>,
+    excess: &[i32],
 ) {
-    let cols = b.len();
-    product(s, a, b, Sums { out, cols }, scratch);
+    let width = V * S::WIDE / 4;
+    let mut col = 0;
+    while col < sums.cols {
+        let across = if sums.cols - col < width { sums.cols - col } else { width };
+        let panel = packed.get(col * a.dim()..(col + width) * a.dim()).unwrap_or(&[]);
+        let excess = excess.get(col..col + across).unwrap_or(&[]);
+        let mut row = 0;
+        while row < sums.rows {
+            let height = if sums.rows - row < R { sums.rows - row } else { R };
+            let Some(to) = sums.data.get_mut(row * sums.stride + col..) else { return };
+            let mut tile = Tile { data: to, stride: sums.stride, rows: height, cols: across };
+            let rest = a.part(row, height).data();
+            let block = product_bytes::<S, R, V>(s, rest, a.stride(), height, panel);
+            tile.write(s, block, excess);
+            row += height;
+        }
+        col += width;
+    }
 }
 
+/// `scale · sum + bias` for rows of sums: a plain loop, which the wrapper's feature context
+/// vectorises as it stands.
 #[inline(always)]
-pub(crate) fn gemm_requantized<S: SimdBytes, T: Operand>(
-    s: S,
-    a: Rows<'_, T>,
-    b: Rows<'_, i8>,
-    requantize: Requantize<'_>,
-    out: &mut [i8],
-    scratch: &mut [u8],
-) {
-    let cols = b.len();
-    product(s, a, b, Quantized { out, cols, requantize }, scratch);
-}
-
-/// Where a row of sums goes.
-trait Output {
-    fn put(&mut self, row: usize, col: usize, sums: &[i32]);
-}
-
-struct Sums<'a> {
-    out: &'a mut [i32],
-    cols: usize,
-}
-
-impl Output for Sums<'_> {
-    #[inline(always)]
-    fn put(&mut self, row: usize, col: usize, sums: &[i32]) {
-        let start = row * self.cols + col;
-        if let Some(out) = self.out.get_mut(start..start + sums.len()) {
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out = *sum;
-            }
+pub(crate) fn scale<S: Simd>(_s: S, sums: &[i32], scales: &[f32], bias: &[f32], out: &mut [f32]) {
+    let across = scales.len().max(1);
+    for (sums, out) in sums.chunks_exact(across).zip(out.chunks_exact_mut(across)) {
+        for (((out, sum), scale), bias) in out.iter_mut().zip(sums).zip(scales).zip(bias) {
+            *out = *sum as f32 * scale + bias;
         }
     }
 }
 
-struct Quantized<'a> {
-    out: &'a mut [i8],
-    cols: usize,
-    requantize: Requantize<'a>,
-}
-
-impl Output for Quantized<'_> {
-    /// A plain loop: in the wrapper's feature context it is vectorised as it stands.
-    #[inline(always)]
-    fn put(&mut self, row: usize, col: usize, sums: &[i32]) {
-        let start = row * self.cols + col;
-        let columns = col..col + sums.len();
-        let (Some(out), Some(scales), Some(bias)) = (
-            self.out.get_mut(start..start + sums.len()),
-            self.requantize.scales.get(columns.clone()),
-            self.requantize.bias.get(columns),
-        ) else {
-            return;
-        };
-        let zero = self.requantize.zero_point;
-        let (least, most) = ((-128 - zero) as f32, (127 - zero) as f32);
-        for (((out, sum), scale), bias) in out.iter_mut().zip(sums).zip(scales).zip(bias) {
-            let value = *sum as f32 * scale + bias;
+/// `clamp(round(value / step) + zero)` for rows of `across` values, `stride` apart in `out`.
+#[inline(always)]
+pub(crate) fn round<S: Simd>(
+    _s: S,
+    values: &[f32],
+    across: usize,
+    step: f32,
+    zero: i32,
+    out: &mut [i8],
+    stride: usize,
+) {
+    let (least, most) = ((-128 - zero) as f32, (127 - zero) as f32);
+    for (values, out) in values.chunks_exact(across.max(1)).zip(out.chunks_mut(stride.max(1))) {
+        for (out, value) in out.iter_mut().zip(values) {
+            let value = value / step;
             // A NaN becomes the least.
             let value = if value > least { value } else { least };
             let value = if value < most { value } else { most };
@@ -125,124 +124,4 @@ impl Output for Quantized<'_> {
 fn nearest(value: f32) -> i32 {
     const MAGIC: f32 = 12_582_912.0;
     (value + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i32
-}
-
-#[inline(always)]
-fn product<S: SimdBytes, T: Operand>(
-    s: S,
-    a: Rows<'_, T>,
-    b: Rows<'_, i8>,
-    out: impl Output,
-    scratch: &mut [u8],
-) {
-    if S::WIDE == 64 {
-        blocked::<S, T, 8, 3>(s, a, b, out, scratch);
-    } else {
-        blocked::<S, T, 4, 2>(s, a, b, out, scratch);
-    }
-}
-
-#[inline(always)]
-fn blocked<S: SimdBytes, T: Operand, const R: usize, const V: usize>(
-    s: S,
-    a: Rows<'_, T>,
-    b: Rows<'_, i8>,
-    mut out: impl Output,
-    scratch: &mut [u8],
-) {
-    let lanes = S::WIDE / 4;
-    let width = V * lanes;
-    let quads = a.dim().div_ceil(4);
-    let (rows, cols) = (a.len(), b.len());
-    let mut row = 0;
-    while row < rows {
-        let height = if rows - row < ROWS { rows - row } else { ROWS };
-        let panels = height.div_ceil(R);
-        let Some((packed_a, rest)) = scratch.split_at_mut_checked(panels * R * 4 * quads) else {
-            return;
-        };
-        let Some(packed_b) = rest.get_mut(..width * 4 * quads) else { return };
-        pack_a::<T, R>(a, row, packed_a, 4 * quads);
-        let mut col = 0;
-        while col < cols {
-            let across = if cols - col < width { cols - col } else { width };
-            let mut sums = [0; WIDEST];
-            pack_b(b, col, across, width, packed_b, &mut sums);
-            for panel in 0..panels {
-                let from = panel * R * 4 * quads;
-                let Some(panel_a) = packed_a.get(from..from + R * 4 * quads) else { return };
-                let block = product_bytes::<S, R, V>(s, panel_a, packed_b);
-                for (r, registers) in block.into_iter().enumerate() {
-                    let at = row + panel * R + r;
-                    if at < row + height {
-                        let mut found = sums_of(s, registers);
-                        for (found, sum) in found.iter_mut().zip(sums) {
-                            let excess = (T::SHIFT - S::QUAD_SHIFT).wrapping_mul(sum);
-                            *found = found.wrapping_sub(excess);
-                        }
-                        out.put(at, col, found.get(..across).unwrap_or(&[]));
-                    }
-                }
-            }
-            col += across;
-        }
-        row += height;
-    }
-}
-
-/// Panels of `R` rows, four bytes of each in turn; what does not exist is the shifted zero.
-#[inline(always)]
-fn pack_a<T: Operand, const R: usize>(a: Rows<'_, T>, row: usize, packed: &mut [u8], depth: usize) {
-    for (panel, bytes) in packed.chunks_exact_mut((R * depth).max(1)).enumerate() {
-        for r in 0..R {
-            let values = a.get_or_empty(row + panel * R + r);
-            let mut values = values.iter();
-            for group in bytes.chunks_exact_mut(4 * R) {
-                for byte in group.iter_mut().skip(4 * r).take(4) {
-                    // Against the zeros of `B` beyond its end, any byte would do.
-                    *byte = match values.next() {
-                        Some(value) => value.shifted(),
-                        None => 0,
-                    };
-                }
-            }
-        }
-    }
-}
-
-/// One panel of columns, which are rows of `B`: four bytes of each in turn, and their sums.
-#[inline(always)]
-fn pack_b(
-    b: Rows<'_, i8>,
-    col: usize,
-    across: usize,
-    width: usize,
-    packed: &mut [u8],
-    sums: &mut [i32; WIDEST],
-) {
-    for (j, sum) in sums.iter_mut().enumerate().take(width) {
-        let values = if j < across { b.get_or_empty(col + j) } else { &[] };
-        let (fours, rest) = values.as_chunks::<4>();
-        let mut groups = packed.chunks_exact_mut((4 * width).max(1));
-        let mut total = 0_i32;
-        for (four, group) in fours.iter().zip(&mut groups) {
-            let [p, q, r, t] = *four;
-            total += i32::from(p) + i32::from(q) + i32::from(r) + i32::from(t);
-            if let Some(slot) = group.get_mut(4 * j..4 * j + 4) {
-                slot.copy_from_slice(&[p as u8, q as u8, r as u8, t as u8]);
-            }
-        }
-        for group in groups {
-            // The last values, then zeros: the packed room is used again.
-            let mut last = [0_u8; 4];
-            for (slot, value) in last.iter_mut().zip(rest) {
-                *slot = *value as u8;
-                total += i32::from(*value);
-            }
-            if let Some(slot) = group.get_mut(4 * j..4 * j + 4) {
-                slot.copy_from_slice(&last);
-            }
-        }
-        *sum = total;
-    }
 }

@@ -36,6 +36,7 @@ impl Simd for Avx2 {
     type F32 = __m256;
     type Mask = __m256;
     const LANES: usize = 8;
+    const FUSED: bool = true;
 
     ops! {
         splat(value: f32) -> __m256 { _mm256_set1_ps(value) }
@@ -113,6 +114,26 @@ impl Simd for Avx2 {
         }
         load_i8(from: *const i8) -> __m256 {
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())))
+        }
+        load_transposed(from: *const u8, stride: usize) -> [__m256; 4] {
+            // Each half of a register has four values of one place; they are exchanged in it.
+            let mut rows = [_mm256_setzero_ps(); 4];
+            for (i, row) in rows.iter_mut().enumerate() {
+                let from = from.add(i * stride);
+                let high = _mm_loadu_ps(from.add(4 * stride).cast());
+                *row = _mm256_set_m128(high, _mm_loadu_ps(from.cast()));
+            }
+            let [a, b, c, d] = rows;
+            let (ab, ab2) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd, cd2) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+            let (ab2, cd2) = (_mm256_castps_pd(ab2), _mm256_castps_pd(cd2));
+            [
+                _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)),
+                _mm256_castpd_ps(_mm256_unpacklo_pd(ab2, cd2)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(ab2, cd2)),
+            ]
         }
         load_i8_partial(from: *const i8, count: usize) -> __m256 {
             let bytes = _mm_cvtsi64_si128(read_half(from.cast(), count) as i64);

@@ -32,6 +32,7 @@ impl Simd for Avx512 {
     type F32 = __m512;
     type Mask = __mmask16;
     const LANES: usize = 16;
+    const FUSED: bool = true;
 
     ops! {
         splat(value: f32) -> __m512 { _mm512_set1_ps(value) }
@@ -112,6 +113,28 @@ impl Simd for Avx512 {
         }
         load_i8(from: *const i8) -> __m512 {
             _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())))
+        }
+        load_transposed(from: *const u8, stride: usize) -> [__m512; 4] {
+            // Each quarter of a register has four values of one place; they are exchanged in it.
+            let mut rows = [_mm512_setzero_ps(); 4];
+            for (i, row) in rows.iter_mut().enumerate() {
+                let from = from.add(i * stride);
+                *row = _mm512_castps128_ps512(_mm_loadu_ps(from.cast()));
+                *row = _mm512_insertf32x4::<1>(*row, _mm_loadu_ps(from.add(4 * stride).cast()));
+                *row = _mm512_insertf32x4::<2>(*row, _mm_loadu_ps(from.add(8 * stride).cast()));
+                *row = _mm512_insertf32x4::<3>(*row, _mm_loadu_ps(from.add(12 * stride).cast()));
+            }
+            let [a, b, c, d] = rows;
+            let (ab, ab2) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (cd, cd2) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+            let (ab2, cd2) = (_mm512_castps_pd(ab2), _mm512_castps_pd(cd2));
+            [
+                _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)),
+                _mm512_castpd_ps(_mm512_unpacklo_pd(ab2, cd2)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(ab2, cd2)),
+            ]
         }
         load_i8_partial(from: *const i8, count: usize) -> __m512 {
             let bytes = _mm_maskz_loadu_epi8(mask16(count), from);

@@ -44,6 +44,33 @@ pub(crate) fn map_sum<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &[f32]) -> f32 {
     s.sum(acc)
 }
 
+/// `out[i] = f(x[i])`, as far as both reach, and the sum of all of them.
+#[inline(always)]
+pub(crate) fn map_and_sum<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &[f32], out: &mut [f32]) -> f32 {
+    let len = if x.len() < out.len() { x.len() } else { out.len() };
+    let (from, to) = (x.as_ptr(), out.as_mut_ptr());
+    let zero = s.splat(0.0);
+    let (mut acc, mut at) = (zero, 0);
+    while at + S::LANES <= len {
+        // SAFETY: LANES elements from `at` on are inside the `len` of both.
+        unsafe {
+            let value = f.apply(s, [s.load(from.add(at))]);
+            acc = s.add(acc, value);
+            s.store(to.add(at), value);
+        }
+        at += S::LANES;
+    }
+    if at < len {
+        // SAFETY: `len - at`, less than LANES, elements are left in both.
+        unsafe {
+            let value = f.apply(s, [s.load_partial(from.add(at), len - at)]);
+            acc = s.add(acc, s.first(len - at, value, zero));
+            s.store_partial(to.add(at), value, len - at);
+        }
+    }
+    s.sum(acc)
+}
+
 /// `x[i] = f(x[i])`.
 #[inline(always)]
 pub(crate) fn update<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &mut [f32]) {

@@ -57,7 +57,7 @@ pub(crate) mod sse42;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use loader::{Bf16, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8};
-pub(crate) use map::{Map, map, map_sum, update, update_2, update_3, update_5};
+pub(crate) use map::{Map, map, map_and_sum, map_sum, update, update_2, update_3, update_5};
 
 /// Vectors of `f32`.
 pub(crate) trait Simd: Copy {
@@ -67,6 +67,8 @@ pub(crate) trait Simd: Copy {
     type Mask: Copy;
     /// Lanes in a register.
     const LANES: usize;
+    /// Whether [`Simd::mul_add`] rounds once.
+    const FUSED: bool;
 
     /// All lanes `value`.
     fn splat(self, value: f32) -> Self::F32;
@@ -137,6 +139,30 @@ pub(crate) trait Simd: Copy {
     unsafe fn load_bf16_partial(self, from: *const u16, count: usize) -> Self::F32;
     unsafe fn load_i8(self, from: *const i8) -> Self::F32;
     unsafe fn load_i8_partial(self, from: *const i8, count: usize) -> Self::F32;
+
+    /// Four values, wherever they begin, from each of `LANES` places `stride` bytes apart: the first
+    /// of all of them, then the second and so on.
+    ///
+    /// # Safety
+    /// 16 bytes are readable at each of the places.
+    #[inline(always)]
+    unsafe fn load_transposed(self, from: *const u8, stride: usize) -> [Self::F32; 4] {
+        const { assert!(Self::LANES <= 4) };
+        let mut lanes = [[0.0; 4]; 4];
+        for i in 0..Self::LANES {
+            // SAFETY: the caller promises 16 bytes at each place.
+            let four = unsafe { from.add(i * stride).cast::<[f32; 4]>().read_unaligned() };
+            for (lanes, value) in lanes.iter_mut().zip(four) {
+                lanes[i] = value;
+            }
+        }
+        let mut found = [self.splat(0.0); 4];
+        for (found, lanes) in found.iter_mut().zip(&lanes) {
+            // SAFETY: a register is no more than four lanes.
+            *found = unsafe { self.load(lanes.as_ptr()) };
+        }
+        found
+    }
 }
 
 /// Vectors of bytes that are multiplied into sums of `i32`, exact modulo 2³².
@@ -152,8 +178,6 @@ pub(crate) trait SimdBytes: Copy {
     type I32: Copy;
     /// Lanes of four bytes, made ready to be multiplied.
     type Quads: Copy;
-    /// What `dot_quads` takes off its unsigned bytes where the set multiplies signed ones.
-    const QUAD_SHIFT: i32;
     /// Bytes in a step.
     const STEP: usize;
     /// Bytes in a whole register.
@@ -192,7 +216,7 @@ pub(crate) trait SimdBytes: Copy {
     /// Lanes of four signed bytes, made ready to be multiplied.
     fn quads(self, bytes: Self::Wide) -> Self::Quads;
     /// `acc` plus, in each lane, the products of its four bytes with the four unsigned bytes of `x`
-    /// less [`SimdBytes::QUAD_SHIFT`].
+    /// less 128 on NEON, whose instruction multiplies signed bytes.
     fn dot_quads(self, acc: Self::I32, x: i32, quads: Self::Quads) -> Self::I32;
     /// Bit-wise `a ^ b`.
     fn xor(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
@@ -225,25 +249,30 @@ pub(crate) fn prefetch<T>(slice: &[T]) {
     let bytes = size_of_val(slice).min(6 * LINE);
     let mut at = 0;
     while at < bytes {
-        let line = slice.as_ptr().cast::<u8>().wrapping_add(at);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch reads nothing; SSE is part of x86-64.
-        unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(line.cast());
-        }
-        #[cfg(target_arch = "aarch64")]
-        // SAFETY: a prefetch reads nothing and faults on no address.
-        unsafe {
-            core::arch::asm!(
-                "prfm pldl1keep, [{line}]",
-                line = in(reg) line,
-                options(nostack, preserves_flags, readonly)
-            );
-        }
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        let _ = line;
+        prefetch_line(slice.as_ptr().cast::<u8>().wrapping_add(at));
         at += LINE;
     }
+}
+
+/// Asks for one cache line, which need not exist.
+#[inline(always)]
+pub(crate) fn prefetch_line<T>(line: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing and faults on no address; SSE is part of x86-64.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(line.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch reads nothing and faults on no address.
+    unsafe {
+        core::arch::asm!(
+            "prfm pldl1keep, [{line}]",
+            line = in(reg) line,
+            options(nostack, preserves_flags, readonly)
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = line;
 }
 
 /// Reads `count <= 16` bytes as two little-endian halves with reads that overlap, the others zero.

@@ -24,6 +24,7 @@ impl Simd for Neon {
     type F32 = float32x4_t;
     type Mask = uint32x4_t;
     const LANES: usize = 4;
+    const FUSED: bool = true;
 
     ops! {
         splat(value: f32) -> float32x4_t { vdupq_n_f32(value) }

@@ -1,91 +1,174 @@
 //! The inner loops of matrix products: a block of results that stays in registers.
-#![allow(unsafe_code, reason = "offsets into panels whose lengths were compared")]
+#![allow(unsafe_code, reason = "offsets into matrices and panels whose lengths were compared")]
 
 use super::{Simd, SimdBytes};
 
 /// A block of `R` rows and `V` registers of columns.
 pub(crate) type Block<T, const R: usize, const V: usize> = [[T; V]; R];
 
-/// Sums the outer products of two packed panels: `a` has `R` values for each step and `b` has `V`
-/// registers.
+/// How many steps ahead a row of `B` is asked for: what lies in a far cache, a page from the last, no
+/// prefetcher of the hardware sees coming.
+const AHEAD: usize = 16;
+
+/// Where `R` rows of a matrix begin; rows that do not exist are the last that does.
+///
+/// `None` unless `rows > 0` rows of `len` elements, `stride` apart, are inside `a`.
+#[inline(always)]
+fn starts<T, const R: usize>(
+    a: &[T],
+    stride: usize,
+    rows: usize,
+    len: usize,
+) -> Option<[*const T; R]> {
+    let last = if rows < R { rows.checked_sub(1)? } else { R - 1 };
+    if last * stride + len > a.len() {
+        return None;
+    }
+    let mut from = [a.as_ptr(); R];
+    for (r, from) in from.iter_mut().enumerate() {
+        let row = if r < last { r } else { last };
+        *from = from.wrapping_add(row * stride);
+    }
+    Some(from)
+}
+
+/// Sums the outer products of columns of `a`, which has `rows` rows `stride` apart, and of `steps`
+/// rows of `b`, which begin `step` apart and of which each is `V` registers.
 #[inline(always)]
 pub(crate) fn product<S: Simd, const R: usize, const V: usize>(
     s: S,
-    a: &[f32],
-    b: &[f32],
+    (a, stride, rows): (&[f32], usize, usize),
+    (b, step, steps): (&[f32], usize, usize),
 ) -> Block<S::F32, R, V> {
-    let (of_a, of_b) = (a.len() / R, b.len() / (V * S::LANES));
-    let steps = if of_a < of_b { of_a } else { of_b };
-    let (mut a, mut b) = (a.as_ptr(), b.as_ptr());
     let mut acc = [[s.splat(0.0); V]; R];
-    for _ in 0..steps {
-        // SAFETY: `steps` times R and V · LANES values exist behind the pointers.
+    let Some(from) = starts::<_, R>(a, stride, rows, steps) else { return acc };
+    if steps == 0 || (steps - 1) * step + V * S::LANES > b.len() {
+        return acc;
+    }
+    let mut b = b.as_ptr();
+    for k in 0..steps {
+        // SAFETY: each row of `a` has `steps` values, and V registers begin at each step of `b`.
         unsafe {
             let mut columns = [s.splat(0.0); V];
             for (v, column) in columns.iter_mut().enumerate() {
                 *column = s.load(b.add(v * S::LANES));
             }
+            for v in 0..V {
+                super::prefetch_line(b.wrapping_add(AHEAD * step + v * S::LANES));
+            }
             for r in 0..R {
-                let x = s.splat(*a.add(r));
+                let x = s.splat(*from[r].add(k));
                 for v in 0..V {
                     acc[r][v] = s.mul_add(x, columns[v], acc[r][v]);
                 }
             }
-            a = a.add(R);
-            b = b.add(V * S::LANES);
         }
+        b = b.wrapping_add(step);
     }
     acc
 }
 
-/// Likewise for bytes: four steps at once, `a` has four bytes of each of `R` rows, and `b` registers
-/// of lanes of four.
+/// Likewise for bytes, four steps at once: `a` has rows of `4 · steps` bytes, and the panel
+/// registers of lanes of four.
 #[inline(always)]
 pub(crate) fn product_bytes<S: SimdBytes, const R: usize, const V: usize>(
     s: S,
     a: &[u8],
-    b: &[u8],
+    stride: usize,
+    rows: usize,
+    panel: &[u8],
 ) -> Block<S::I32, R, V> {
-    let (of_a, of_b) = (a.len() / (4 * R), b.len() / (V * S::WIDE));
-    let steps = if of_a < of_b { of_a } else { of_b };
-    let (mut a, mut b) = (a.as_ptr(), b.as_ptr());
+    let steps = panel.len() / (V * S::WIDE);
     let mut acc = [[s.zero(); V]; R];
-    for _ in 0..steps {
-        // SAFETY: `steps` times 4 R and V · WIDE bytes exist behind the pointers.
+    let Some(from) = starts::<_, R>(a, stride, rows, 4 * steps) else { return acc };
+    let mut panel = panel.as_ptr();
+    for k in 0..steps {
+        // SAFETY: each row has `4 · steps` bytes, and the panel as often V · WIDE.
         unsafe {
+            let mut columns = [s.quads(s.load_wide(panel)); V];
+            for (v, column) in columns.iter_mut().enumerate().skip(1) {
+                *column = s.quads(s.load_wide(panel.add(v * S::WIDE)));
+            }
             for v in 0..V {
-                let columns = s.quads(s.load_wide(b.add(v * S::WIDE)));
-                for r in 0..R {
-                    let x = a.add(4 * r).cast::<i32>().read_unaligned();
-                    acc[r][v] = s.dot_quads(acc[r][v], x, columns);
+                super::prefetch_line(panel.wrapping_add((AHEAD * V + v) * S::WIDE));
+            }
+            for r in 0..R {
+                let x = from[r].add(4 * k).cast::<i32>().read_unaligned();
+                for v in 0..V {
+                    acc[r][v] = s.dot_quads(acc[r][v], x, columns[v]);
                 }
             }
-            a = a.add(4 * R);
-            b = b.add(V * S::WIDE);
+            panel = panel.add(V * S::WIDE);
         }
     }
     acc
 }
 
-/// Lanes of a row of a block of bytes at most.
-pub(crate) const WIDEST: usize = 64;
-
-/// The sums of a row of a block, in order.
-#[inline(always)]
-pub(crate) fn sums_of<S: SimdBytes, const V: usize>(s: S, row: [S::I32; V]) -> [i32; WIDEST] {
-    const { assert!(V * S::WIDE / 4 <= WIDEST) };
-    let mut sums = [0; WIDEST];
-    for (v, register) in row.into_iter().enumerate() {
-        // SAFETY: V registers of WIDE / 4 lanes have room in the array.
-        unsafe { s.store_i32(sums.as_mut_ptr().add(v * S::WIDE / 4), register) };
-    }
-    sums
+/// The part of a result that a block of sums goes to.
+pub(crate) struct Tile<'a, T> {
+    /// From its first element on.
+    pub(crate) data: &'a mut [T],
+    pub(crate) stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
 }
 
-/// Writes a row of a block: `out[i] = f(row[i], out[i], extra[i])`, where `extra` may be empty. As
-/// many columns as `out` has are written.
+impl<T> Tile<'_, T> {
+    /// Row `r`, empty if it is outside.
+    #[inline(always)]
+    fn row(&mut self, r: usize) -> &mut [T] {
+        let start = r * self.stride;
+        self.data.get_mut(start..start + self.cols).unwrap_or(&mut [])
+    }
+}
+
+impl Tile<'_, f32> {
+    /// `out[r][i] = f(sums[r][i], out[r][i], extra[i])`, where `extra` may be empty.
+    #[inline(always)]
+    pub(crate) fn write<S: Simd, const R: usize, const V: usize, F: Finish<S>>(
+        &mut self,
+        s: S,
+        f: F,
+        sums: Block<S::F32, R, V>,
+        extra: &[f32],
+    ) {
+        let whole = self.rows == R && self.cols == V * S::LANES;
+        let fits = (R - 1) * self.stride + self.cols <= self.data.len();
+        if whole && fits && (extra.is_empty() || extra.len() == self.cols) {
+            // Unrolled, this keeps the sums in registers until they are stored.
+            let mut columns = [s.splat(0.0); V];
+            if !extra.is_empty() {
+                for (v, column) in columns.iter_mut().enumerate() {
+                    // SAFETY: V registers are in `extra`.
+                    *column = unsafe { s.load(extra.as_ptr().add(v * S::LANES)) };
+                }
+            }
+            let mut to = self.data.as_mut_ptr();
+            for r in 0..R {
+                for v in 0..V {
+                    // SAFETY: V registers are in each of R rows.
+                    unsafe {
+                        let to = to.add(v * S::LANES);
+                        let old = if f.reads_old() { s.load(to) } else { columns[v] };
+                        s.store(to, f.finish(s, sums[r][v], old, columns[v]));
+                    }
+                }
+                to = to.wrapping_add(self.stride);
+            }
+            return;
+        }
+        let sums = sums;
+        for r in 0..R {
+            if r < self.rows {
+                write_row(s, f, sums[r], self.row(r), extra);
+            }
+        }
+    }
+}
+
+/// `out[i] = f(row[i], out[i], extra[i])`, as many columns as `out` has.
 #[inline(always)]
-pub(crate) fn write_row<S: Simd, const V: usize, F: Finish<S>>(
+fn write_row<S: Simd, const V: usize, F: Finish<S>>(
     s: S,
     f: F,
     row: [S::F32; V],
@@ -93,10 +176,10 @@ pub(crate) fn write_row<S: Simd, const V: usize, F: Finish<S>>(
     extra: &[f32],
 ) {
     let zero = s.splat(0.0);
+    let has_extra = extra.len() >= out.len();
     for (v, value) in row.into_iter().enumerate() {
         let at = v * S::LANES;
         let Some(left) = out.len().checked_sub(at) else { return };
-        let has_extra = extra.len() >= out.len();
         // SAFETY: `left` values exist behind `at` in `out`, and in `extra` if it is as long.
         unsafe {
             let to = out.as_mut_ptr().add(at);
@@ -118,4 +201,150 @@ pub(crate) fn write_row<S: Simd, const V: usize, F: Finish<S>>(
 pub(crate) trait Finish<S: Simd>: Copy {
     fn reads_old(self) -> bool;
     fn finish(self, s: S, sum: S::F32, old: S::F32, bias: S::F32) -> S::F32;
+}
+
+impl Tile<'_, i32> {
+    /// `out[r][i] = sums[r][i] - excess[i]`, modulo 2³².
+    #[inline(always)]
+    pub(crate) fn write<S: SimdBytes, const R: usize, const V: usize>(
+        &mut self,
+        s: S,
+        sums: Block<S::I32, R, V>,
+        excess: &[i32],
+    ) {
+        let whole = self.rows == R && self.cols == V * S::WIDE / 4;
+        if whole && (R - 1) * self.stride + self.cols <= self.data.len() {
+            // Unrolled, this stores the registers that the sums are in.
+            let mut to = self.data.as_mut_ptr();
+            for sums in sums {
+                for (v, sums) in sums.into_iter().enumerate() {
+                    // SAFETY: V registers are in each of R rows.
+                    unsafe { s.store_i32(to.add(v * S::WIDE / 4), sums) };
+                }
+                to = to.wrapping_add(self.stride);
+            }
+        } else {
+            for r in 0..R {
+                if r < self.rows {
+                    let sums = sums_of(s, sums[r]);
+                    for (out, sum) in self.row(r).iter_mut().zip(sums) {
+                        *out = sum;
+                    }
+                }
+            }
+        }
+        if !excess.is_empty() {
+            for r in 0..self.rows {
+                for (out, excess) in self.row(r).iter_mut().zip(excess) {
+                    *out = out.wrapping_sub(*excess);
+                }
+            }
+        }
+    }
+}
+
+/// Lanes of a row of a block of bytes at most.
+const WIDEST: usize = 48;
+
+/// The sums of a row of a block, in order.
+#[inline(always)]
+fn sums_of<S: SimdBytes, const V: usize>(s: S, row: [S::I32; V]) -> [i32; WIDEST] {
+    const { assert!(V * S::WIDE / 4 <= WIDEST) };
+    let mut sums = [0; WIDEST];
+    for (v, register) in row.into_iter().enumerate() {
+        // SAFETY: V registers of WIDE / 4 lanes have room in the array.
+        unsafe { s.store_i32(sums.as_mut_ptr().add(v * S::WIDE / 4), register) };
+    }
+    sums
+}
+
+/// Transposes a matrix of elements of four bytes: `to[k][j] = from[j][k]`.
+///
+/// `from` has `rows` rows of `len` bytes, `stride` bytes apart, of which the last element may be
+/// short; it and the columns from `rows` to `width`, which are the elements of a row of `to`, become
+/// zero where there is nothing.
+#[inline(always)]
+pub(crate) fn transpose<S: Simd>(
+    s: S,
+    from: &[u8],
+    stride: usize,
+    rows: usize,
+    len: usize,
+    to: &mut [u8],
+    width: usize,
+) {
+    let (whole, quads) = (len / 4, len.div_ceil(4));
+    let inside = rows == 0 || (rows - 1) * stride + len <= from.len();
+    if !inside || rows > width || quads * 4 * width > to.len() {
+        return;
+    }
+    let (from, to) = (from.as_ptr(), to.as_mut_ptr());
+    let mut j = 0;
+    while j < width {
+        let mut k = 0;
+        // SAFETY: what is read is inside of `rows` rows of `len` bytes, and what is written inside
+        // of `quads` rows of `width` elements.
+        unsafe {
+            let exist = j + S::LANES <= rows;
+            let lanes = if exist { S::LANES } else { 1 };
+            if exist {
+                while k + 4 <= whole {
+                    let found = s.load_transposed(from.add(j * stride + 4 * k), stride);
+                    for (i, found) in found.into_iter().enumerate() {
+                        s.store(to.add(4 * ((k + i) * width + j)).cast(), found);
+                    }
+                    k += 4;
+                }
+            }
+            while k < quads {
+                for j in j..j + lanes {
+                    let count = if j >= rows {
+                        0
+                    } else if k < whole {
+                        4
+                    } else {
+                        len % 4
+                    };
+                    let row = from.wrapping_add(j * stride + 4 * k);
+                    let found = super::read_half(row, count) as u32;
+                    to.add(4 * (k * width + j)).cast::<u32>().write_unaligned(found);
+                }
+                k += 1;
+            }
+            j += lanes;
+        }
+    }
+}
+
+/// Numbers whose bytes may be looked at.
+pub(crate) trait Number: Copy {}
+impl Number for f32 {}
+impl Number for i8 {}
+
+/// Copies `V` registers.
+#[inline(always)]
+pub(crate) fn copy<S: Simd, const V: usize>(s: S, from: &[f32], to: &mut [f32]) {
+    if from.len() < V * S::LANES || to.len() < V * S::LANES {
+        return;
+    }
+    for v in 0..V {
+        // SAFETY: V registers are in both, as was compared.
+        unsafe {
+            s.store(to.as_mut_ptr().add(v * S::LANES), s.load(from.as_ptr().add(v * S::LANES)))
+        };
+    }
+}
+
+/// The bytes of values.
+#[inline(always)]
+pub(crate) fn as_bytes<T: Number>(values: &[T]) -> &[u8] {
+    // SAFETY: numbers have no bytes that are not initialised.
+    unsafe { core::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+/// The bytes of values, to be written.
+#[inline(always)]
+pub(crate) fn as_bytes_mut(values: &mut [f32]) -> &mut [u8] {
+    // SAFETY: an f32 is four bytes, and any four bytes are one.
+    unsafe { core::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
 }

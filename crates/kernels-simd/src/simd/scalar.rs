@@ -20,6 +20,7 @@ impl Simd for Scalar {
     type F32 = f32;
     type Mask = bool;
     const LANES: usize = 1;
+    const FUSED: bool = false;
 
     ops! {
         splat(value: f32) -> f32 { value }
@@ -67,7 +68,6 @@ impl SimdBytes for Scalar {
     type Wide = [u8; 4];
     type I32 = i32;
     type Quads = [u8; 4];
-    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 1;
     const WIDE: usize = 4;
 

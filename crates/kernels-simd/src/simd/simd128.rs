@@ -39,6 +39,7 @@ impl Simd for Simd128 {
     type F32 = v128;
     type Mask = v128;
     const LANES: usize = 4;
+    const FUSED: bool = false;
 
     ops! {
         splat(value: f32) -> v128 { f32x4_splat(value) }

@@ -44,6 +44,7 @@ impl Simd for Sse42 {
     type F32 = __m128;
     type Mask = __m128;
     const LANES: usize = 4;
+    const FUSED: bool = false;
 
     ops! {
         splat(value: f32) -> __m128 { _mm_set1_ps(value) }
@@ -132,6 +133,15 @@ impl Simd for Sse42 {
         load_i8(from: *const i8) -> __m128 {
             let bytes = _mm_cvtsi32_si128(from.cast::<i32>().read_unaligned());
             _mm_cvtepi32_ps(_mm_cvtepi8_epi32(bytes))
+        }
+        load_transposed(from: *const u8, stride: usize) -> [__m128; 4] {
+            let mut rows = [_mm_setzero_ps(); 4];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = _mm_loadu_ps(from.add(i * stride).cast());
+            }
+            let [a, b, c, d] = &mut rows;
+            _MM_TRANSPOSE4_PS(a, b, c, d);
+            rows
         }
         load_i8_partial(from: *const i8, count: usize) -> __m128 {
             let bytes = _mm_cvtsi64_si128(read_half(from.cast(), count) as i64);

@@ -88,7 +88,7 @@ family! {
     /// The exact GELU `x · Φ(x)` with the normal distribution Φ (Hendrycks & Gimpel 2016), of each
     /// value into `out`.
     ///
-    /// Error at most 5 ulp, the left tail included as far as it is normal. A NaN stays.
+    /// Error at most 4 ulp, the left tail included as far as it is normal. A NaN stays.
     ///
     /// # Panics
     /// If the lengths differ.

@@ -1,21 +1,50 @@
-//! Products of `f32` matrices; `gemm` is wrapped in `product.rs`, which finds it room.
+//! Products of matrices; those called `gemm_*` are the inner parts of what `product.rs` and
+//! `byte_product.rs` make of them.
 
-use super::same_len;
-use crate::kernels::gemm;
-use crate::matrix::{Epilogue, Matrix, MatrixMut};
+use super::{Rows, same_len};
+use crate::kernels::gemm::{self, Columns, Last};
+use crate::kernels::gemm_bytes;
+use crate::matrix::{Matrix, MatrixMut};
 
 family! {
     Products in products;
 
-    /// The product itself, with as much scratch as it needs.
-    pub(crate) fn gemm_in(
+    /// Packs a group of columns.
+    pub(crate) fn gemm_pack_columns(b: Matrix<'_>, packed: &mut [f32]) {
+        check {} run gemm::pack_columns
+    }
+    /// Copies a transposed matrix row by row.
+    pub(crate) fn gemm_pack_rows(a: Matrix<'_>, packed: &mut [f32], stride: usize) {
+        check {} run gemm::pack_rows
+    }
+    /// Multiplies rows by a packed group of columns.
+    pub(crate) fn gemm_multiply(
         a: Matrix<'_>,
-        b: Matrix<'_>,
+        b: Columns<'_>,
         c: MatrixMut<'_>,
-        epilogue: Epilogue<'_>,
-        scratch: &mut [f32],
+        last: Last,
+        bias: &[f32],
     ) {
-        check {} run gemm::gemm
+        check {} run gemm::multiply
+    }
+    /// Packs a group of columns of bytes.
+    pub(crate) fn gemm_bytes_pack(b: Rows<'_, i8>, packed: &mut [u8]) {
+        check {} run gemm_bytes::pack
+    }
+    /// Makes of sums of products of bytes what they stand for.
+    pub(crate) fn gemm_scale(sums: &[i32], scales: &[f32], bias: &[f32], out: &mut [f32]) {
+        check {} run gemm_bytes::scale
+    }
+    /// Rounds values to bytes.
+    pub(crate) fn gemm_round(
+        values: &[f32],
+        across: usize,
+        step: f32,
+        zero: i32,
+        out: &mut [i8],
+        stride: usize,
+    ) {
+        check {} run gemm_bytes::round
     }
     /// The matrix-vector product `y = alpha · A x + beta · y`; with `beta` 0, `y` is not read.
     ///

@@ -1,7 +1,7 @@
 //! Matrix products against three loops in `f64` and `i64`.
 
 use edgekit_kernels_simd::{
-    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, Rows,
+    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, Rows, Weights,
 };
 
 use super::inputs::{EPSILON, Values};
@@ -12,7 +12,7 @@ fn shapes() -> impl Iterator<Item = [usize; 3]> {
     let small = sizes.into_iter().flat_map(move |m| {
         sizes.into_iter().flat_map(move |k| sizes.into_iter().map(move |n| [m, k, n]))
     });
-    small.chain([[3, 600, 100], [490, 260, 50], [1, 513, 97]])
+    small.chain([[3, 600, 100], [490, 260, 50], [1, 513, 97], [70, 3, 1024], [530, 5, 64]])
 }
 
 /// A matrix in rows of `stride`, or its transpose stored that way.
@@ -86,6 +86,49 @@ pub(crate) fn gemm_is_within_its_bound() {
     }
 }
 
+/// Each of the two is what it replaces, to the bit.
+pub(crate) fn packed_and_activated_gemm_equal_plain_and_apart() {
+    let mut values = Values::new(15);
+    let mut scratch = GemmScratch::default();
+    let activations = [
+        Activation::Identity,
+        Activation::Relu,
+        Activation::LeakyRelu { slope: 0.1 },
+        Activation::Elu { alpha: 0.7 },
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Silu,
+        Activation::Softplus,
+    ];
+    let shapes = [[1, 0, 5], [7, 9, 49], [80, 33, 64], [65, 300, 110], [150, 20, 17]];
+    for [m, k, n] in shapes {
+        for transposed in [false, true] {
+            let a = Stored::new(&mut values, m, k, transposed);
+            let b = Stored::new(&mut values, k, n, transposed);
+            let bias = values.f32s(n);
+            for kernels in Kernels::available() {
+                let packed = kernels.pack(b.view());
+                assert_eq!((packed.rows(), packed.cols()), (k, n));
+                for activation in activations {
+                    let epilogue =
+                        Epilogue { bias: Some(&bias), activation, ..Epilogue::default() };
+                    let mut c = vec![0.0; m * n];
+                    let to = MatrixMut::new(&mut c, m, n, n);
+                    kernels.gemm(a.view(), &packed, to, epilogue, &mut scratch);
+                    let apart = Epilogue { activation: Activation::Identity, ..epilogue };
+                    let mut want = vec![0.0; m * n];
+                    let to = MatrixMut::new(&mut want, m, n, n);
+                    kernels.gemm(a.view(), b.view(), to, apart, &mut scratch);
+                    kernels.activate(activation, &mut want);
+                    assert_eq!(c, want, "{} {m}×{k}×{n} {activation:?}", kernels.isa());
+                }
+            }
+        }
+    }
+}
+
 pub(crate) fn gemv_is_within_its_bound() {
     let mut values = Values::new(11);
     for (turn, [m, _, n]) in shapes().enumerate() {
@@ -133,28 +176,36 @@ pub(crate) fn gemm_of_bytes_is_exact() {
         let b = Rows::new(&weights, k, k);
         let scales: Vec<f32> = (0..n).map(|_| values.f32() * 0.01).collect();
         let bias: Vec<f32> = (0..n).map(|_| values.f32() * 20.0).collect();
-        let requantize = Requantize { scales: &scales, bias: &bias, zero_point: -7 };
+        let step = [1.0, 0.3][turn % 2];
+        let activation = [Activation::Identity, Activation::Relu][turn / 2 % 2];
+        let (scales, bias) = (&scales[..], &bias[..]);
+        let requantize = Requantize { scales, bias, activation, step, zero_point: -7 };
         let byte = |sum: i32, j: usize| -> i8 {
-            let value = (sum as f32 * scales[j] + bias[j]).round_ties_even() - 7.0;
-            value.clamp(-128.0, 127.0) as i8
+            let value = sum as f32 * scales[j] + bias[j];
+            let value = if turn / 2 % 2 == 1 { value.max(0.0) } else { value };
+            ((value / step).round_ties_even() - 7.0).clamp(-128.0, 127.0) as i8
         };
         for kernels in Kernels::available() {
             let (mut sums, mut bytes) = (vec![0; m * n], vec![0; m * n]);
-            let rows = Rows::new(&signed, k, k);
-            kernels.gemm_i8(rows, b, &mut sums, &mut scratch);
-            kernels.gemm_i8_requantized(rows, b, requantize, &mut bytes, &mut scratch);
-            for i in 0..m * n {
-                let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
-                assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
-                assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
-            }
-            let rows = Rows::new(&unsigned, k, k);
-            kernels.gemm_u8_i8(rows, b, &mut sums, &mut scratch);
-            kernels.gemm_u8_i8_requantized(rows, b, requantize, &mut bytes, &mut scratch);
-            for i in 0..m * n {
-                let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
-                assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
-                assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
+            let packed = kernels.pack_weights(b);
+            assert_eq!((packed.len(), packed.dim()), (n, k));
+            for weights in [Weights::from(b), Weights::from(&packed)] {
+                let rows = Rows::new(&signed, k, k);
+                kernels.gemm_i8(rows, weights, &mut sums, &mut scratch);
+                kernels.gemm_i8_requantized(rows, weights, requantize, &mut bytes, &mut scratch);
+                for i in 0..m * n {
+                    let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
+                    assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
+                    assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
+                }
+                let rows = Rows::new(&unsigned, k, k);
+                kernels.gemm_u8_i8(rows, weights, &mut sums, &mut scratch);
+                kernels.gemm_u8_i8_requantized(rows, weights, requantize, &mut bytes, &mut scratch);
+                for i in 0..m * n {
+                    let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
+                    assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
+                    assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
+                }
             }
         }
     }

@@ -24,7 +24,6 @@ impl SimdBytes for Avx2 {
     type Wide = __m256i;
     type I32 = __m256i;
     type Quads = [__m256i; 2];
-    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 16;
     const WIDE: usize = 32;
 

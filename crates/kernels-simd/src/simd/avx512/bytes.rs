@@ -85,7 +85,6 @@ impl SimdBytes for Avx512 {
     type Wide = __m512i;
     type I32 = __m512i;
     type Quads = [__m512i; 2];
-    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 32;
     const WIDE: usize = 64;
 

@@ -28,7 +28,6 @@ impl SimdBytes for Avx512Vnni {
     type Wide = __m512i;
     type I32 = __m512i;
     type Quads = __m512i;
-    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 64;
     const WIDE: usize = 64;
 

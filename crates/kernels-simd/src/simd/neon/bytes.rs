@@ -38,7 +38,6 @@ impl SimdBytes for Neon {
     type Wide = uint8x16_t;
     type I32 = int32x4_t;
     type Quads = uint8x16_t;
-    const QUAD_SHIFT: i32 = 128;
     const STEP: usize = 16;
     const WIDE: usize = 16;
 

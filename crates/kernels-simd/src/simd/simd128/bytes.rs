@@ -35,7 +35,6 @@ impl SimdBytes for Simd128 {
     type Wide = v128;
     type I32 = v128;
     type Quads = [v128; 2];
-    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 16;
     const WIDE: usize = 16;
 

@@ -57,7 +57,6 @@ impl SimdBytes for Sse42 {
     type Wide = __m128i;
     type I32 = __m128i;
     type Quads = [__m128i; 2];
-    const QUAD_SHIFT: i32 = 0;
     const STEP: usize = 16;
     const WIDE: usize = 16;
 

@@ -1,0 +1,357 @@
+//! Products of matrices of bytes as methods: they check shapes, go through the blocks, and find room
+//! in the caller's scratch.
+
+use aligned_vec::AVec;
+
+use crate::isa::Isa;
+use crate::matrix::{GROUP, GemmScratch, Requantize, UNIT, at_least, groups, parts};
+use crate::product::same_set;
+use crate::rows::Rows;
+use crate::simd::product::Tile;
+use crate::table::Kernels;
+
+/// Bytes of rows that are made ready together, which fit the second-level cache.
+const BLOCK: usize = 512 * 1024;
+/// Rows whose sums become bytes while they are in the first-level cache.
+const ACTIVE_ROWS: usize = 72;
+const ROWS_UNIT: usize = 24;
+
+/// Rows of signed bytes, one for each column of a result, in the order in which a product reads
+/// them, packed once for many products.
+///
+/// They belong to the instruction set that packed them.
+#[derive(Clone, Debug)]
+pub struct PackedWeights {
+    data: AVec<u8>,
+    /// What a product of bytes of the other sign has too much.
+    excess: AVec<i32>,
+    len: usize,
+    dim: usize,
+    isa: Isa,
+}
+
+impl PackedWeights {
+    /// How many rows there are, each for a column of the result.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Values in a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+}
+
+/// The right operand of a product of bytes, which is packed on the way or was before: worth it where
+/// the same weights are multiplied by few rows again and again.
+#[derive(Clone, Copy, Debug)]
+pub enum Weights<'a> {
+    /// A row for each column of the result.
+    Plain(Rows<'a, i8>),
+    /// Such rows that were packed by [`Kernels::pack_weights`].
+    Packed(&'a PackedWeights),
+}
+
+impl<'a> From<Rows<'a, i8>> for Weights<'a> {
+    fn from(rows: Rows<'a, i8>) -> Self {
+        Weights::Plain(rows)
+    }
+}
+
+impl<'a> From<&'a PackedWeights> for Weights<'a> {
+    fn from(packed: &'a PackedWeights) -> Self {
+        Weights::Packed(packed)
+    }
+}
+
+impl Kernels {
+    /// The product of signed bytes, `out[i · b.len() + j] = Σ aᵢₖ bⱼₖ`: `b` has a row for each column
+    /// of the result, as the weights of a layer have for each output, and may be
+    /// [packed](Kernels::pack_weights).
+    ///
+    /// Exact for up to 131,071 steps, and the same on every instruction set.
+    ///
+    /// # Panics
+    /// If the dimensions differ, if `out` has not room for every row of `a` against each of `b`, or if
+    /// `b` was packed by the table of another set.
+    #[track_caller]
+    pub fn gemm_i8<'b>(
+        &self,
+        a: Rows<'_, i8>,
+        b: impl Into<Weights<'b>>,
+        out: &mut [i32],
+        scratch: &mut GemmScratch,
+    ) {
+        let b = b.into();
+        self.shape(a.len(), a.dim(), b, out.len());
+        self.byte_product(Left::Signed(a), b, Output::Sums(out), scratch);
+    }
+
+    /// Likewise with unsigned bytes in `a`. Exact for up to 65,793 steps.
+    ///
+    /// # Panics
+    /// As [`Kernels::gemm_i8`].
+    #[track_caller]
+    pub fn gemm_u8_i8<'b>(
+        &self,
+        a: Rows<'_, u8>,
+        b: impl Into<Weights<'b>>,
+        out: &mut [i32],
+        scratch: &mut GemmScratch,
+    ) {
+        let b = b.into();
+        self.shape(a.len(), a.dim(), b, out.len());
+        self.byte_product(Left::Unsigned(a), b, Output::Sums(out), scratch);
+    }
+
+    /// [`Kernels::gemm_i8`], of which each sum is made a byte again while it is in the first-level
+    /// cache.
+    ///
+    /// # Panics
+    /// As [`Kernels::gemm_i8`], or if `requantize` has not a scale and a bias for each row of `b`, its
+    /// step is not above 0, or its zero point is no byte.
+    #[track_caller]
+    pub fn gemm_i8_requantized<'b>(
+        &self,
+        a: Rows<'_, i8>,
+        b: impl Into<Weights<'b>>,
+        requantize: Requantize<'_>,
+        out: &mut [i8],
+        scratch: &mut GemmScratch,
+    ) {
+        let b = b.into();
+        self.shape(a.len(), a.dim(), b, out.len());
+        channels(requantize, b);
+        self.byte_product(Left::Signed(a), b, Output::Bytes(out, requantize), scratch);
+    }
+
+    /// [`Kernels::gemm_u8_i8`], of which each sum is made a byte again while it is in the first-level
+    /// cache.
+    ///
+    /// # Panics
+    /// As [`Kernels::gemm_i8_requantized`].
+    #[track_caller]
+    pub fn gemm_u8_i8_requantized<'b>(
+        &self,
+        a: Rows<'_, u8>,
+        b: impl Into<Weights<'b>>,
+        requantize: Requantize<'_>,
+        out: &mut [i8],
+        scratch: &mut GemmScratch,
+    ) {
+        let b = b.into();
+        self.shape(a.len(), a.dim(), b, out.len());
+        channels(requantize, b);
+        self.byte_product(Left::Unsigned(a), b, Output::Bytes(out, requantize), scratch);
+    }
+
+    /// Packs the right operand of products of bytes.
+    ///
+    /// It takes as much room as `b`, its rows and their values rounded up to multiples of 16 and 4.
+    pub fn pack_weights(&self, b: Rows<'_, i8>) -> PackedWeights {
+        let (len, dim) = (b.len(), b.dim());
+        let quads = dim.next_multiple_of(4);
+        let (mut data, mut excess) = (AVec::new(64), AVec::new(64));
+        let packed = at_least(&mut data, len.next_multiple_of(UNIT) * quads);
+        let sums = at_least(&mut excess, len);
+        let mut scratch = AVec::new(64);
+        for (col, across) in groups(len) {
+            let group = &mut packed[group_range(col, across, quads)];
+            self.gemm_bytes_pack(b.part(col, across), group);
+            let zeros = [0, 128].into_iter().find(|&shift| shift != self.quad_shift());
+            let sums = &mut sums[col..col + across];
+            self.excess(zeros.unwrap_or(0), group, quads, &mut scratch, sums);
+        }
+        PackedWeights { data, excess, len, dim, isa: self.isa() }
+    }
+
+    /// By what the instruction that this set multiplies with makes its unsigned bytes signed.
+    fn quad_shift(&self) -> u8 {
+        match self.isa() {
+            Isa::Neon | Isa::NeonDotprod => 128,
+            _ => 0,
+        }
+    }
+
+    /// The product of a row of zeros, which are `zero` as unsigned bytes.
+    fn excess(&self, zero: u8, packed: &[u8], quads: usize, room: &mut AVec<u8>, to: &mut [i32]) {
+        let zeros = at_least(room, quads);
+        zeros.fill(zero);
+        let across = to.len();
+        let to = Tile { data: to, stride: across, rows: 1, cols: across };
+        self.gemm_bytes_multiply(Rows::new(zeros, quads, quads), packed, to, &[]);
+    }
+
+    fn byte_product(
+        &self,
+        a: Left<'_>,
+        b: Weights<'_>,
+        mut out: Output<'_>,
+        scratch: &mut GemmScratch,
+    ) {
+        let (rows, cols, quads) = (a.len(), b.len(), b.dim().next_multiple_of(4));
+        if rows == 0 {
+            return;
+        }
+        let [room_a, room_b, room_zeros] = &mut scratch.bytes;
+        let most = (BLOCK / quads).clamp(ROWS_UNIT, 4096) / ROWS_UNIT * ROWS_UNIT;
+        for (row, height) in parts(rows, most, ROWS_UNIT) {
+            let unsigned = a.unsigned(row, height, quads, room_a);
+            for (col, across) in groups(cols) {
+                let packed = match b {
+                    Weights::Packed(b) => &b.data[group_range(col, across, quads)],
+                    Weights::Plain(b) => {
+                        let room = at_least(room_b, quads * across.next_multiple_of(UNIT));
+                        self.gemm_bytes_pack(b.part(col, across), room);
+                        room
+                    }
+                };
+                let mut room = [0; GROUP];
+                let excess = if a.shift() == self.quad_shift() {
+                    &[][..]
+                } else if let Weights::Packed(b) = b {
+                    &b.excess[col..col + across]
+                } else {
+                    self.excess(a.shift(), packed, quads, room_zeros, &mut room[..across]);
+                    &room[..across]
+                };
+                match &mut out {
+                    Output::Sums(out) => {
+                        let data = &mut out[row * cols + col..];
+                        let to = Tile { data, stride: cols, rows: height, cols: across };
+                        self.gemm_bytes_multiply(unsigned, packed, to, excess);
+                    }
+                    Output::Bytes(out, requantize) => {
+                        let out = &mut out[row * cols + col..];
+                        for (row, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
+                            let sums = at_least(&mut scratch.sums, height * across);
+                            let to =
+                                Tile { data: sums, stride: across, rows: height, cols: across };
+                            self.gemm_bytes_multiply(
+                                unsigned.part(row, height),
+                                packed,
+                                to,
+                                excess,
+                            );
+                            let values = at_least(&mut scratch.floats[0], height * across);
+                            let columns = col..col + across;
+                            let scales = &requantize.scales[columns.clone()];
+                            self.gemm_scale(sums, scales, &requantize.bias[columns], values);
+                            self.activate(requantize.activation, values);
+                            let (step, zero) = (requantize.step, requantize.zero_point);
+                            let out = &mut out[row * cols..];
+                            self.gemm_round(values, across, step, zero, out, cols);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[track_caller]
+    fn shape(&self, rows: usize, dim: usize, b: Weights<'_>, out: usize) {
+        if let Weights::Packed(b) = b {
+            same_set(self.isa(), b.isa);
+        }
+        assert!(dim == b.dim(), "rows of dimension {dim} by rows of {}", b.dim());
+        let n = b.len();
+        assert!(rows.checked_mul(n) == Some(out), "room for {out} results of {rows} by {n} rows");
+    }
+}
+
+/// Where a group of columns is among all that are packed.
+fn group_range(col: usize, across: usize, quads: usize) -> core::ops::Range<usize> {
+    col * quads..(col + across.next_multiple_of(UNIT)) * quads
+}
+
+impl Weights<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Weights::Plain(b) => b.len(),
+            Weights::Packed(b) => b.len,
+        }
+    }
+
+    fn dim(&self) -> usize {
+        match self {
+            Weights::Plain(b) => b.dim(),
+            Weights::Packed(b) => b.dim,
+        }
+    }
+}
+
+/// The left operand.
+#[derive(Clone, Copy)]
+enum Left<'a> {
+    Signed(Rows<'a, i8>),
+    Unsigned(Rows<'a, u8>),
+}
+
+impl<'a> Left<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Left::Signed(a) => a.len(),
+            Left::Unsigned(a) => a.len(),
+        }
+    }
+
+    /// What zero is as an unsigned byte.
+    fn shift(&self) -> u8 {
+        match self {
+            Left::Signed(_) => 128,
+            Left::Unsigned(_) => 0,
+        }
+    }
+
+    /// Some rows as unsigned bytes, `quads` in each, a multiple of four: where they are, if they are
+    /// such rows, otherwise a copy.
+    fn unsigned(
+        self,
+        row: usize,
+        rows: usize,
+        quads: usize,
+        room: &'a mut AVec<u8>,
+    ) -> Rows<'a, u8> {
+        match self {
+            Left::Unsigned(a) if a.dim() == quads => return a.part(row, rows),
+            Left::Unsigned(a) => {
+                copy(a.part(row, rows), at_least(room, rows * quads), quads, |x| x)
+            }
+            Left::Signed(a) => {
+                let to = at_least(room, rows * quads);
+                copy(a.part(row, rows), to, quads, |x| x as u8 ^ 128);
+            }
+        }
+        Rows::new(&room[..rows * quads], quads, quads)
+    }
+}
+
+/// Against the zeros of the right operand beyond its end, any byte will do behind a row's.
+fn copy<T: Copy>(from: Rows<'_, T>, to: &mut [u8], stride: usize, f: impl Fn(T) -> u8) {
+    for (i, to) in to.chunks_exact_mut(stride).enumerate() {
+        for (to, from) in to.iter_mut().zip(from.at(i)) {
+            *to = f(*from);
+        }
+    }
+}
+
+/// Where the sums go.
+enum Output<'a> {
+    Sums(&'a mut [i32]),
+    Bytes(&'a mut [i8], Requantize<'a>),
+}
+
+#[track_caller]
+fn channels(requantize: Requantize<'_>, b: Weights<'_>) {
+    let (scales, bias, channels) = (requantize.scales.len(), requantize.bias.len(), b.len());
+    assert!(scales == channels, "{scales} scales for {channels} channels");
+    assert!(bias == channels, "{bias} biases for {channels} channels");
+    let (zero, step) = (requantize.zero_point, requantize.step);
+    assert!((-128..=127).contains(&zero), "zero point {zero} is not within [-128, 127]");
+    assert!(step > 0.0, "a step of {step} is not above 0");
+}
