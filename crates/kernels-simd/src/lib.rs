@@ -12,16 +12,22 @@ extern crate alloc;
 
 mod activation;
 mod error;
+mod image;
 mod isa;
 mod kernels;
 mod matrix;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod product;
+mod resize;
 mod rows;
 mod simd;
 mod table;
 
 pub use error::{Error, ErrorKind};
+pub use image::{Image, ImageMut};
 pub use isa::Isa;
 pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
+pub use resize::ResizeScratch;
 pub use rows::Rows;
 pub use table::Kernels;

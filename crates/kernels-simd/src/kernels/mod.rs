@@ -8,6 +8,7 @@ pub(crate) mod elements;
 pub(crate) mod gemm;
 pub(crate) mod gemm_bytes;
 pub(crate) mod images;
+pub(crate) mod images_resize;
 pub(crate) mod many;
 pub(crate) mod packed;
 pub(crate) mod reduce;
