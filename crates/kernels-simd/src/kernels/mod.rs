@@ -2,6 +2,7 @@
 
 pub(crate) mod activations;
 pub(crate) mod binary;
+pub(crate) mod brain;
 pub(crate) mod bytes;
 pub(crate) mod distance;
 pub(crate) mod elements;
