@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::image::{Image, ImageMut, Shape};
-use crate::kernels::images_resize::{Between, ONE};
+use crate::kernels::images_resize::{Between, ONE, Spread};
 use crate::table::Kernels;
 
 /// Room for what a change of size holds between its two directions.
@@ -128,66 +128,14 @@ impl Kernels {
         mut to: ImageMut<'_>,
         sums: &mut [u32],
     ) {
-        let (shape, total) = (from.shape, (from.shape.width * from.shape.height) as u64);
-        let width = to.shape.width;
-        let mut spread = Spread::new(shape.height, height, start);
+        let shape = from.shape;
+        let (wide, high) = (reduced(shape.width, to.shape.width), reduced(shape.height, height));
+        let covered = (wide[0] * high[0]) as u64;
+        let mut spread = Spread::starting_with(start, high);
         for out in to.rows() {
             sums.fill(0);
             spread.next(|row, weight| self.add_row(from.row(row), weight, sums));
-            match shape.channels {
-                1 => means::<1>(sums, [shape.width, width], total, out),
-                3 => means::<3>(sums, [shape.width, width], total, out),
-                _ => means::<4>(sums, [shape.width, width], total, out),
-            }
-        }
-    }
-}
-
-/// The means over columns that were summed.
-fn means<const C: usize>(sums: &[u32], [from, to]: [usize; 2], total: u64, out: &mut [u8]) {
-    let mut spread = Spread::new(from, to, 0);
-    for out in out.as_chunks_mut::<C>().0 {
-        let mut all = [total / 2; C];
-        spread.next(|column, weight| {
-            for (all, sum) in all.iter_mut().zip(&sums[column * C..]) {
-                *all += u64::from(weight) * u64::from(*sum);
-            }
-        });
-        for (out, all) in out.iter_mut().zip(all) {
-            *out = (all / total) as u8;
-        }
-    }
-}
-
-/// How `from` things of `to` parts each fill `to` things of `from` parts each, in order.
-struct Spread {
-    from: usize,
-    to: usize,
-    at: usize,
-    /// Parts of thing `at` that are not yet used.
-    left: usize,
-}
-
-impl Spread {
-    /// With the thing `start` to be filled next.
-    fn new(from: usize, to: usize, start: usize) -> Self {
-        let used = start * from;
-        Spread { from, to, at: used / to, left: to - used % to }
-    }
-
-    /// Fills the next thing: `add(i, parts)` for each that it takes parts of.
-    #[inline(always)]
-    fn next(&mut self, mut add: impl FnMut(usize, u32)) {
-        let mut wanted = self.from;
-        while wanted > 0 {
-            let parts = wanted.min(self.left);
-            add(self.at, parts as u32);
-            wanted -= parts;
-            self.left -= parts;
-            if self.left == 0 {
-                self.at += 1;
-                self.left = self.to;
-            }
+            self.mean_columns(sums, shape.channels, wide, covered, out);
         }
     }
 }
@@ -200,6 +148,15 @@ fn between(i: usize, from: usize, to: usize) -> Between {
     let centre = ((2 * i + 1) * from * one + to) / (2 * to);
     let place = centre.saturating_sub(one / 2).min((from - 1) * one);
     Between { first: (place / one) as u32, share: (place % one) as u32 }
+}
+
+/// A ratio in its lowest terms, which keeps the weights of an area small.
+fn reduced(from: usize, to: usize) -> [usize; 2] {
+    let (mut divisor, mut rest) = (from, to);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    [from / divisor, to / divisor]
 }
 
 impl ResizeScratch {

@@ -81,7 +81,7 @@ pub(crate) fn normalisations_are_within_their_bound() {
 }
 
 /// Sizes `[from, to]` of a side: the same, one pixel, a little and much larger and smaller.
-const SIDES: [[usize; 2]; 12] = [
+const SIDES: [[usize; 2]; 13] = [
     [1, 1],
     [1, 5],
     [5, 1],
@@ -93,6 +93,7 @@ const SIDES: [[usize; 2]; 12] = [
     [97, 31],
     [31, 97],
     [64, 21],
+    [101, 100],
     [21, 64],
 ];
 
