@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::image::{Image, ImageMut, Shape};
-use crate::kernels::images_resize::{Between, ONE, Spread};
+use crate::kernels::images_resize::{ONE, Spread};
 use crate::table::Kernels;
 
 /// Room for what a change of size holds between its two directions.
@@ -11,9 +11,17 @@ use crate::table::Kernels;
 /// It grows to what the largest image needs and is used again after.
 #[derive(Debug, Default)]
 pub struct ResizeScratch {
-    columns: Vec<Between>,
+    columns: Columns,
     rows: Vec<i16>,
     pub(crate) sums: Vec<u32>,
+}
+
+/// Between which columns each pixel of a row lies.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    firsts: Vec<u32>,
+    /// The share of the second for each byte of a pixel.
+    shares: Vec<i16>,
 }
 
 impl Kernels {
@@ -95,7 +103,7 @@ impl Kernels {
     pub(crate) fn bilinear_rows(
         &self,
         from: Image<'_>,
-        columns: &[Between],
+        columns: &Columns,
         (start, height): (usize, usize),
         mut to: ImageMut<'_>,
         rows: &mut [i16],
@@ -105,18 +113,19 @@ impl Kernels {
         let (even, odd) = rows.split_at_mut(to.shape.row());
         let mut held = [usize::MAX; 2];
         for (y, out) in (start..).zip(to.rows()) {
-            let between = between(y, from.shape.height, height);
-            let first = between.first as usize;
+            let (first, share) = between(y, from.shape.height, height);
             let second = last.min(first + 1);
             for row in [first, second] {
                 if held[row % 2] != row {
                     held[row % 2] = row;
                     let room = if row % 2 == 1 { &mut *odd } else { &mut *even };
-                    self.between_columns(from.row(row), from.shape.channels, columns, room);
+                    let (firsts, shares) = (&columns.firsts, &columns.shares);
+                    let channels = from.shape.channels;
+                    self.between_columns(from.row(row), channels, firsts, shares, room);
                 }
             }
             let half = |row: usize| if row % 2 == 1 { &*odd } else { &*even };
-            self.between_rows(half(first), half(second), between.share, out);
+            self.between_rows(half(first), half(second), share, out);
         }
     }
 
@@ -140,14 +149,15 @@ impl Kernels {
     }
 }
 
-/// Where pixel `i` of `to` lies among `from` pixels.
-fn between(i: usize, from: usize, to: usize) -> Between {
+/// Where pixel `i` of `to` lies among `from` pixels: behind which, and the share of the next in
+/// [`ONE`]s, 0 if there is none.
+fn between(i: usize, from: usize, to: usize) -> (usize, u32) {
     // In units of 1/2048 pixel: (i + ½) · from / to, rounded, less half a pixel. Fits: sides have 24
     // bits.
     let [i, from, to, one] = [i as u64, from as u64, to as u64, u64::from(ONE)];
     let centre = ((2 * i + 1) * from * one + to) / (2 * to);
     let place = centre.saturating_sub(one / 2).min((from - 1) * one);
-    Between { first: (place / one) as u32, share: (place % one) as u32 }
+    ((place / one) as usize, (place % one) as u32)
 }
 
 /// A ratio in its lowest terms, which keeps the weights of an area small.
@@ -166,9 +176,15 @@ impl ResizeScratch {
         from: Shape,
         to: Shape,
         bands: usize,
-    ) -> (&[Between], &mut [i16]) {
-        self.columns.clear();
-        self.columns.extend((0..to.width).map(|x| between(x, from.width, to.width)));
+    ) -> (&Columns, &mut [i16]) {
+        let Columns { firsts, shares } = &mut self.columns;
+        firsts.clear();
+        shares.clear();
+        for x in 0..to.width {
+            let (first, share) = between(x, from.width, to.width);
+            firsts.push(first as u32);
+            shares.extend(core::iter::repeat_n(share as i16, to.channels));
+        }
         (&self.columns, at_least(&mut self.rows, bands * 2 * to.row()))
     }
 }

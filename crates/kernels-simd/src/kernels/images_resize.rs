@@ -5,46 +5,46 @@
 
 use crate::simd::Simd;
 
-/// Between which pixels a pixel lies, and how near to the second.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Between {
-    /// The first; the second is the next.
-    pub(crate) first: u32,
-    /// The second's share in [`ONE`]s, 0 where there is no second.
-    pub(crate) share: u32,
-}
-
 /// The whole of a share.
 pub(crate) const ONE: u32 = 1 << 11;
 
-/// Pixels between those of a row, as fixed point with 7 bits behind the point.
+/// Pixels between those of a row, as fixed point with 7 bits behind the point: for each the first of
+/// the two that it lies between, and for each of its bytes the second's share.
 #[inline(always)]
 pub(crate) fn between_columns<S: Simd>(
     _s: S,
     row: &[u8],
     channels: usize,
-    columns: &[Between],
+    firsts: &[u32],
+    shares: &[i16],
     out: &mut [i16],
 ) {
     match channels {
-        1 => columns_of::<1>(row, columns, out),
-        3 => columns_of::<3>(row, columns, out),
-        _ => columns_of::<4>(row, columns, out),
+        1 => columns_of::<1>(row, firsts, shares, out),
+        3 => columns_of::<3>(row, firsts, shares, out),
+        _ => columns_of::<4>(row, firsts, shares, out),
     }
 }
 
+/// Pixels are gathered into blocks one by one, and mixed with a register's width.
 #[inline(always)]
-fn columns_of<const C: usize>(row: &[u8], columns: &[Between], out: &mut [i16]) {
+fn columns_of<const C: usize>(row: &[u8], firsts: &[u32], shares: &[i16], out: &mut [i16]) {
+    const BLOCK: usize = 64;
     let pixels = row.as_chunks::<C>().0;
-    for (out, between) in out.as_chunks_mut::<C>().0.iter_mut().zip(columns) {
-        let at = between.first as usize;
-        // A pixel that is not there has no share; it costs a choice and no call to a panic.
-        let first = pixels.get(at).unwrap_or(&[0; C]);
-        let second = pixels.get(at + 1).unwrap_or(&[0; C]);
-        for c in 0..C {
-            let sum =
-                u32::from(first[c]) * (ONE - between.share) + u32::from(second[c]) * between.share;
-            out[c] = ((sum + 8) >> 4) as i16;
+    let (mut left, mut right) = ([[0_u8; C]; BLOCK], [[0_u8; C]; BLOCK]);
+    let blocks = shares.chunks(BLOCK * C).zip(out.chunks_mut(BLOCK * C));
+    for (firsts, (shares, out)) in firsts.chunks(BLOCK).zip(blocks) {
+        for ((first, left), right) in firsts.iter().zip(&mut left).zip(&mut right) {
+            let at = *first as usize;
+            // A pixel that is not there has no share; it costs a choice and no call to a panic.
+            *left = pixels.get(at).copied().unwrap_or([0; C]);
+            *right = pixels.get(at + 1).copied().unwrap_or([0; C]);
+        }
+        let sides = left.as_flattened().iter().zip(right.as_flattened());
+        for ((out, share), (left, right)) in out.iter_mut().zip(shares).zip(sides) {
+            let (left, right) = (i32::from(*left), i32::from(*right));
+            let sum = left * ONE as i32 + (right - left) * i32::from(*share);
+            *out = ((sum + 8) >> 4) as i16;
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Image kernels: each takes a run of pixels, for a strided image a row of it.
 
 use super::{pixels, positive, same_len};
-use crate::kernels::images_resize::Between;
 use crate::kernels::{images, images_resize};
 
 family! {
@@ -41,7 +40,13 @@ family! {
     pub fn z_score(x: &mut [f32]) {
         check {} run images::z_score
     }
-    pub(crate) fn between_columns(row: &[u8], channels: usize, columns: &[Between], out: &mut [i16]) {
+    pub(crate) fn between_columns(
+        row: &[u8],
+        channels: usize,
+        firsts: &[u32],
+        shares: &[i16],
+        out: &mut [i16],
+    ) {
         check {} run images_resize::between_columns
     }
     pub(crate) fn between_rows(first: &[i16], second: &[i16], share: u32, out: &mut [u8]) {
