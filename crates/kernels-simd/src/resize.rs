@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::image::{Image, ImageMut, Shape};
-use crate::kernels::images_resize::{ONE, Spread};
+use crate::kernels::images_resize::{ONE, Spread, mean_columns};
 use crate::table::Kernels;
 
 /// Room for what a change of size holds between its two directions.
@@ -144,7 +144,7 @@ impl Kernels {
         for out in to.rows() {
             sums.fill(0);
             spread.next(|row, weight| self.add_row(from.row(row), weight, sums));
-            self.mean_columns(sums, shape.channels, wide, covered, out);
+            mean_columns(sums, shape.channels, wide, covered, out);
         }
     }
 }

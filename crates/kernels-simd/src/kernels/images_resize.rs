@@ -80,10 +80,9 @@ pub(crate) fn add_row<S: Simd>(_s: S, row: &[u8], weight: u32, sums: &mut [u32])
 }
 
 /// The means over columns whose rows are summed, rounded to nearest, halves up. `covered` is what all
-/// the weights of a mean sum up to.
-#[inline(always)]
-pub(crate) fn mean_columns<S: Simd>(
-    _s: S,
+/// the weights of a mean sum up to. Few values for each of many of the image: not in the table, as
+/// registers do not help it.
+pub(crate) fn mean_columns(
     sums: &[u32],
     channels: usize,
     ratio: [usize; 2],

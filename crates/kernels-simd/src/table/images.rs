@@ -55,13 +55,4 @@ family! {
     pub(crate) fn add_row(row: &[u8], weight: u32, sums: &mut [u32]) {
         check {} run images_resize::add_row
     }
-    pub(crate) fn mean_columns(
-        sums: &[u32],
-        channels: usize,
-        ratio: [usize; 2],
-        covered: u64,
-        out: &mut [u8],
-    ) {
-        check {} run images_resize::mean_columns
-    }
 }
