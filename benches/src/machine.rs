@@ -58,6 +58,7 @@ fn isa() -> Vec<&'static str> {
         ("avx2", avx2),
         ("avx512", avx512),
         ("avx512vnni", avx512 && has!("avx512vnni")),
+        ("avx512vpopcntdq", avx512 && has!("avx512vnni") && has!("avx512vpopcntdq")),
     ];
     all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
 }

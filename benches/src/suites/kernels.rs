@@ -2,6 +2,7 @@
 
 mod distance;
 mod elements;
+mod images;
 mod naive;
 mod peak;
 #[cfg(feature = "peers")]
@@ -17,6 +18,7 @@ pub fn declare(suite: &mut Suite) {
     distance::declare(suite);
     quantized::declare(suite);
     elements::declare(suite);
+    images::declare(suite);
     products::declare(suite);
     #[cfg(feature = "peers")]
     peers::declare(suite);

@@ -1,16 +1,18 @@
-//! An image with a stride to gray, to black and white, and to what a network is fed with.
+//! An image with a stride to half its size, to gray, to black and white, and to what a network reads.
 
-use edgekit_kernels_simd::Kernels;
+use edgekit_kernels_simd::{Image, ImageMut, Kernels, ResizeScratch};
 
 fn main() {
     let kernels = Kernels::get();
-    let (width, height, stride) = (320, 200, 1344);
-    let image: Vec<u8> = (0..height * stride).map(|i| (i * 7 % 251) as u8).collect();
+    let (size, half, stride) = ([320, 200], [160, 100], 1344);
+    let pixels: Vec<u8> = (0..size[1] * stride).map(|i| (i * 7 % 251) as u8).collect();
+    let image = Image::new(&pixels, size, 4, stride);
 
-    let mut gray = vec![0; width * height];
-    for (row, gray) in image.chunks(stride).zip(gray.chunks_mut(width)) {
-        kernels.rgba_to_gray(&row[..4 * width], gray);
-    }
+    let (mut small, mut scratch) = (vec![0; 160 * 100 * 4], ResizeScratch::default());
+    kernels.resize_area(image, ImageMut::new(&mut small, half, 4, 160 * 4), &mut scratch);
+    let mut gray = vec![0; 160 * 100];
+    kernels
+        .gray_image(Image::new(&small, half, 4, 160 * 4), ImageMut::new(&mut gray, half, 1, 160));
     let mut black_and_white = vec![0; gray.len()];
     kernels.threshold(&gray, 127, &mut black_and_white);
     let mut tensor = vec![0.0; gray.len()];

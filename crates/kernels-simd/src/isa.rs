@@ -22,6 +22,8 @@ pub enum Isa {
     Avx512,
     /// `avx512vnni`: [`Isa::Avx512`] with AVX-512 VNNI, which multiplies bytes.
     Avx512Vnni,
+    /// `avx512vpopcntdq`: [`Isa::Avx512Vnni`] with AVX-512 VPOPCNTDQ, which counts ones.
+    Avx512Vpopcntdq,
     /// `neon`: arm64, 4 lanes.
     Neon,
     /// `neon-dotprod`: [`Isa::Neon`] with the extension `dotprod`, which multiplies bytes.
@@ -38,6 +40,7 @@ impl Isa {
         Isa::Avx2,
         Isa::Avx512,
         Isa::Avx512Vnni,
+        Isa::Avx512Vpopcntdq,
         Isa::Neon,
         Isa::NeonDotprod,
         Isa::Simd128,
@@ -51,6 +54,7 @@ impl Isa {
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512vnni",
+            Isa::Avx512Vpopcntdq => "avx512vpopcntdq",
             Isa::Neon => "neon",
             Isa::NeonDotprod => "neon-dotprod",
             Isa::Simd128 => "simd128",
@@ -86,6 +90,8 @@ impl Isa {
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => Isa::Avx512.is_available() && has!("avx512vnni"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vpopcntdq => Isa::Avx512Vnni.is_available() && has!("avx512vpopcntdq"),
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => has!("neon"),
             #[cfg(target_arch = "aarch64")]

@@ -13,18 +13,24 @@ extern crate alloc;
 mod activation;
 mod byte_product;
 mod error;
+mod image;
 mod isa;
 mod kernels;
 mod matrix;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod product;
+mod resize;
 mod rows;
 mod simd;
 mod table;
 
 pub use byte_product::{PackedWeights, Weights};
 pub use error::{Error, ErrorKind};
+pub use image::{Image, ImageMut};
 pub use isa::Isa;
 pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
 pub use product::{PackedMatrix, RightOperand};
+pub use resize::ResizeScratch;
 pub use rows::Rows;
 pub use table::{Dequantize, Kernels};

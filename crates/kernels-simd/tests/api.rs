@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use edgekit_kernels_simd::{ErrorKind, Isa, Kernels, Rows};
+use edgekit_kernels_simd::{ErrorKind, Image, ImageMut, Isa, Kernels, ResizeScratch, Rows};
 
 /// The message of the panic that `f` must end in.
 #[track_caller]
@@ -147,4 +147,69 @@ fn products_and_maps_check_their_shapes() {
     }
     let text = panic_of(|| _ = Matrix::new(&data, 7, 9, 9));
     assert_eq!(text, "60 values for 7 rows of 9 with stride 9");
+}
+
+#[test]
+fn images_that_do_not_fit_panic_with_both_sizes() {
+    let (kernels, pixels) = (Kernels::get(), vec![0; 600]);
+    let image = |size: [usize; 2], channels, stride| Image::new(&pixels, size, channels, stride);
+    let says = |text: String, all: &[&str]| {
+        assert!(all.iter().all(|part| text.contains(part)), "{text}");
+    };
+    says(panic_of(|| _ = image([0, 5], 1, 5)), &["0 × 5"]);
+    says(panic_of(|| _ = image([1 << 24, 1], 1, 1 << 24)), &["16777216 × 1"]);
+    says(panic_of(|| _ = image([5, 5], 2, 10)), &["2 channels"]);
+    says(panic_of(|| _ = image([5, 5], 3, 14)), &["stride 14", "15 bytes"]);
+    says(panic_of(|| _ = image([200, 4], 1, 200)), &["600 bytes", "4 rows of 200"]);
+    says(panic_of(|| _ = image([1, 1000], 1, usize::MAX)), &["600 bytes"]);
+    let mut out = vec![0; 600];
+    let mut to = |size: [usize; 2], channels, run: &dyn Fn(ImageMut<'_>)| {
+        panic_of(|| run(ImageMut::new(&mut out, size, channels, size[0] * channels)))
+    };
+    let (gray, rgb) = (image([10, 10], 1, 10), image([10, 10], 3, 30));
+    says(to([10, 10], 1, &|to| kernels.gray_image(gray, to)), &["gray of 1 channels"]);
+    says(to([9, 10], 1, &|to| kernels.gray_image(rgb, to)), &["10 × 10", "9 × 10"]);
+    says(to([9, 10], 1, &|to| kernels.threshold_image(gray, 1, to)), &["10 × 10", "9 × 10"]);
+    let bilinear = |to: ImageMut<'_>| {
+        kernels.resize_bilinear(rgb, to, &mut ResizeScratch::default());
+    };
+    says(to([5, 5], 1, &bilinear), &["of 3 channels", "one of 1"]);
+    let area = |to: ImageMut<'_>| kernels.resize_area(gray, to, &mut ResizeScratch::default());
+    says(to([5, 11], 1, &area), &["10 × 10", "5 × 11"]);
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn images_in_parallel_equal_images_in_one_go() {
+    let kernels = Kernels::get();
+    let pixels: Vec<u8> = (0_u32..700 * 4 * 501).map(|i| (i.wrapping_mul(i) >> 5) as u8).collect();
+    let image = Image::new(&pixels, [699, 501], 4, 700 * 4);
+    type Work<'a> = &'a dyn Fn(Image<'_>, ImageMut<'_>, &mut ResizeScratch);
+    let same = |size: [usize; 2], channels, one: Work<'_>, many: Work<'_>| {
+        let stride = size[0] * channels + 3;
+        let mut out = [vec![7; stride * size[1]], vec![7; stride * size[1]]];
+        for (out, work) in out.iter_mut().zip([one, many]) {
+            let to = ImageMut::new(out, size, channels, stride);
+            work(image, to, &mut ResizeScratch::default());
+        }
+        assert!(out[0] == out[1]);
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    pool.install(|| {
+        same([699, 501], 1, &|a, b, _| kernels.gray_image(a, b), &|a, b, _| {
+            kernels.gray_image_parallel(a, b);
+        });
+        same([699, 501], 4, &|a, b, _| kernels.threshold_image(a, 99, b), &|a, b, _| {
+            kernels.threshold_image_parallel(a, 99, b);
+        });
+        same([500, 800], 4, &|a, b, s| kernels.resize_bilinear(a, b, s), &|a, b, s| {
+            kernels.resize_bilinear_parallel(a, b, s);
+        });
+        same([30_000, 1], 4, &|a, b, s| kernels.resize_bilinear(a, b, s), &|a, b, s| {
+            kernels.resize_bilinear_parallel(a, b, s);
+        });
+        same([301, 97], 4, &|a, b, s| kernels.resize_area(a, b, s), &|a, b, s| {
+            kernels.resize_area_parallel(a, b, s);
+        });
+    });
 }

@@ -134,3 +134,27 @@ pub(super) fn top_k(x: &[f32], k: usize) -> Vec<(f32, u32)> {
     all.truncate(k);
     all
 }
+
+#[inline(never)]
+pub(super) fn rgba_to_gray(rgba: &[u8], gray: &mut [u8]) {
+    for (pixel, gray) in rgba.chunks_exact(4).zip(gray) {
+        let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
+        *gray = ((77 * red + 150 * green + 29 * blue + 128) >> 8) as u8;
+    }
+}
+
+#[inline(never)]
+pub(super) fn threshold(gray: &[u8], limit: u8, out: &mut [u8]) {
+    for (value, out) in gray.iter().zip(out) {
+        *out = if *value > limit { 255 } else { 0 };
+    }
+}
+
+#[inline(never)]
+pub(super) fn z_score(x: &mut [f32]) {
+    let (mean, variance) = mean_variance(x);
+    let deviation = variance.sqrt() + 1e-8;
+    for x in x {
+        *x = (*x - mean) / deviation;
+    }
+}

@@ -4,16 +4,20 @@
 
 use std::hint::black_box;
 
+use edgekit_kernels_simd::Kernels;
 use rten_simd::{SimdOp, SimdUnaryOp};
 
 use super::products::{SHAPES, rate};
 use super::{bytes, values};
-use crate::Suite;
+use crate::{Suite, Unit};
+
+const LENGTHS: [usize; 7] = [16, 31, 100, 128, 384, 768, 4096];
 
 pub(super) fn declare(suite: &mut Suite) {
-    for n in [16, 31, 100, 128, 384, 768, 4096] {
+    for n in LENGTHS {
         distances(suite, n);
     }
+    geometric_means(suite);
     shorter(suite);
     activations(suite);
     products(suite);
@@ -44,6 +48,58 @@ fn distances(suite: &mut Suite, n: usize) {
     suite.time(format!("kernels/cosine/{n}/numkong"), move || {
         <f32 as numkong::Angular>::angular(black_box(&a), black_box(&b))
     });
+}
+
+/// How many times as fast as a rival over all lengths, each length counting alike.
+fn geometric_means(suite: &mut Suite) {
+    type Distance = fn(&[f32], &[f32]);
+    macro_rules! of {
+        ($($name:literal $ours:ident, $simsimd:ident, $numkong:ident $method:ident;)*) => {
+            [$(
+                (
+                    $name,
+                    (|a, b| _ = black_box(Kernels::get().$ours(a, b))) as Distance,
+                    [
+                        ("simsimd", (|a, b| {
+                            _ = black_box(<f32 as simsimd::SpatialSimilarity>::$simsimd(a, b));
+                        }) as Distance),
+                        ("numkong", |a, b| {
+                            _ = black_box(<f32 as numkong::$numkong>::$method(a, b));
+                        }),
+                    ],
+                ),
+            )*]
+        };
+    }
+    let all = of! {
+        "dot" dot, dot, Dot dot;
+        "l2" l2_squared, l2sq, Euclidean sqeuclidean;
+        "cosine" cosine, cos, Angular angular;
+    };
+    for (name, ours, rivals) in all {
+        for (rival, theirs) in rivals {
+            let id = format!("kernels/{name}/geometric-mean/{rival}");
+            suite.measure(id, Unit::Ratio, move || {
+                let logarithms = LENGTHS.map(|n| {
+                    let (a, b) = (values(n, 1), values(n, 2));
+                    // In turns, and the best of each, since others use the machine as well.
+                    let mut best = [f64::INFINITY; 2];
+                    for _ in 0..40 {
+                        for (best, distance) in best.iter_mut().zip([theirs, ours]) {
+                            let calls = 100_000 / n;
+                            let start = std::time::Instant::now();
+                            for _ in 0..calls {
+                                distance(black_box(&a), black_box(&b));
+                            }
+                            *best = best.min(start.elapsed().as_secs_f64() / calls as f64);
+                        }
+                    }
+                    (best[0] / best[1]).ln()
+                });
+                (logarithms.iter().sum::<f64>() / LENGTHS.len() as f64).exp()
+            });
+        }
+    }
 }
 
 fn shorter(suite: &mut Suite) {

@@ -97,21 +97,21 @@ fn share(both: u32, any: u32) -> f32 {
 
 #[inline(always)]
 pub(crate) fn hamming<S: SimdBytes>(s: S, a: &[u8], b: &[u8]) -> u32 {
-    let mut acc = [s.zero(); 2];
+    let mut acc = [s.zero(); 4];
     let mut cursor = Cursor::<S, WideU8, WideU8, 1, 1>::new(s, [a], [b]);
-    while let Some(steps) = cursor.take::<2>() {
-        for i in 0..2 {
+    while let Some(steps) = cursor.take::<4>() {
+        for i in 0..4 {
             let ([x], [y]) = steps[i];
             acc[i] = s.count_ones(acc[i], s.xor(x, y));
         }
     }
-    if let Some([([x], [y])]) = cursor.take::<1>() {
+    while let Some([([x], [y])]) = cursor.take::<1>() {
         acc[0] = s.count_ones(acc[0], s.xor(x, y));
     }
     if let Some((([x], [y]), _)) = cursor.tail() {
         acc[1] = s.count_ones(acc[1], s.xor(x, y));
     }
-    s.sum_i32(s.add_i32(acc[0], acc[1])) as u32
+    s.sum_i32(s.add_i32(s.add_i32(acc[0], acc[1]), s.add_i32(acc[2], acc[3]))) as u32
 }
 
 #[inline(always)]

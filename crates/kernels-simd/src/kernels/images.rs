@@ -13,10 +13,35 @@ fn luma(red: u8, green: u8, blue: u8) -> u8 {
     ((77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue) + 128) >> 8) as u8
 }
 
+/// Elements in front of the first cache line that begins with one, if they are few beside the others:
+/// registers as wide as a line would else touch two lines each.
+#[inline(always)]
+fn before_line<T>(slice: &[T]) -> usize {
+    let before = slice.as_ptr().align_offset(64);
+    if slice.len() / 16 > before { before } else { 0 }
+}
+
+/// Without the call to a panic.
+#[inline(always)]
+fn split_at<T>(slice: &[T], at: usize) -> (&[T], &[T]) {
+    slice.split_at_checked(at).unwrap_or((&[], slice))
+}
+
+#[inline(always)]
+fn split_at_mut<T>(slice: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
+    // Not `_checked`, whose borrow outlives its failure.
+    if at <= slice.len() { slice.split_at_mut(at) } else { (&mut [], slice) }
+}
+
 #[inline(always)]
 pub(crate) fn rgba_to_gray<S: Simd>(_s: S, rgba: &[u8], gray: &mut [u8]) {
-    for (pixel, gray) in rgba.as_chunks::<4>().0.iter().zip(gray) {
-        *gray = luma(pixel[0], pixel[1], pixel[2]);
+    let pixels = rgba.as_chunks::<4>().0;
+    let (head, body) = split_at(pixels, before_line(pixels));
+    let (head_out, body_out) = split_at_mut(gray, head.len());
+    for (pixels, gray) in [(head, head_out), (body, body_out)] {
+        for (pixel, gray) in pixels.iter().zip(gray) {
+            *gray = luma(pixel[0], pixel[1], pixel[2]);
+        }
     }
 }
 
@@ -29,8 +54,12 @@ pub(crate) fn rgb_to_gray<S: Simd>(_s: S, rgb: &[u8], gray: &mut [u8]) {
 
 #[inline(always)]
 pub(crate) fn threshold<S: Simd>(_s: S, gray: &[u8], limit: u8, out: &mut [u8]) {
-    for (value, out) in gray.iter().zip(out) {
-        *out = if *value > limit { 255 } else { 0 };
+    let (head, body) = split_at(gray, before_line(out));
+    let (head_out, body_out) = split_at_mut(out, head.len());
+    for (gray, out) in [(head, head_out), (body, body_out)] {
+        for (value, out) in gray.iter().zip(out) {
+            *out = if *value > limit { 255 } else { 0 };
+        }
     }
 }
 

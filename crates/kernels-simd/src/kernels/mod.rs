@@ -2,12 +2,14 @@
 
 pub(crate) mod activations;
 pub(crate) mod binary;
+pub(crate) mod brain;
 pub(crate) mod bytes;
 pub(crate) mod distance;
 pub(crate) mod elements;
 pub(crate) mod gemm;
 pub(crate) mod gemm_bytes;
 pub(crate) mod images;
+pub(crate) mod images_resize;
 pub(crate) mod many;
 pub(crate) mod packed;
 pub(crate) mod quantize;

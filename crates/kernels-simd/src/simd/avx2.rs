@@ -32,6 +32,21 @@ unsafe fn mask(count: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(MASKS.as_ptr().add(8 - count).cast()) }
 }
 
+/// The even and the odd ones of 16 `bf16`, which are the upper halves of `f32`s: one instruction
+/// each, where widening them in order takes a shuffle as well.
+///
+/// # Safety
+/// AVX2 exists.
+#[inline(always)]
+unsafe fn even_odd(bits: __m256i) -> [__m256; 2] {
+    // SAFETY: the caller promises AVX2.
+    unsafe {
+        let upper = _mm256_set1_epi32(0xFFFF_0000_u32 as i32);
+        let (even, odd) = (_mm256_slli_epi32::<16>(bits), _mm256_and_si256(bits, upper));
+        [_mm256_castsi256_ps(even), _mm256_castsi256_ps(odd)]
+    }
+}
+
 impl Simd for Avx2 {
     type F32 = __m256;
     type Mask = __m256;
@@ -111,6 +126,19 @@ impl Simd for Avx2 {
             let (low, high) = read_bytes(from.cast(), 2 * count);
             let bits = _mm256_cvtepu16_epi32(_mm_set_epi64x(high as i64, low as i64));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
+        }
+        load_bf16_pair(from: *const u16) -> [__m256; 2] {
+            even_odd(_mm256_loadu_si256(from.cast()))
+        }
+        load_bf16_pair_partial(from: *const u16, count: usize) -> [__m256; 2] {
+            let whole = count & 8;
+            let (low, high) = read_bytes(from.add(whole).cast(), 2 * (count - whole));
+            let last = _mm_set_epi64x(high as i64, low as i64);
+            if whole == 0 {
+                even_odd(_mm256_zextsi128_si256(last))
+            } else {
+                even_odd(_mm256_set_m128i(last, _mm_loadu_si128(from.cast())))
+            }
         }
         load_i8(from: *const i8) -> __m256 {
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())))

@@ -5,6 +5,27 @@ use half::{bf16, f16};
 
 use super::{Simd, SimdBytes};
 
+/// `bf16`, two registers of them, each element in one of them: sums do not care in which.
+pub(crate) struct Bf16Pair;
+
+impl<S: Simd> Loader<S> for Bf16Pair {
+    type Elem = bf16;
+    type Vec = [S::F32; 2];
+    const LANES: usize = 2 * S::LANES;
+
+    #[inline(always)]
+    unsafe fn load(s: S, from: *const bf16) -> [S::F32; 2] {
+        // SAFETY: the caller's promise is the callee's; `half`'s types are transparent.
+        unsafe { s.load_bf16_pair(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_partial(s: S, from: *const bf16, count: usize) -> [S::F32; 2] {
+        // SAFETY: the caller's promise is the callee's; `half`'s types are transparent.
+        unsafe { s.load_bf16_pair_partial(from.cast(), count) }
+    }
+}
+
 /// How elements become a register.
 pub(crate) trait Loader<S: Copy> {
     /// What the slice holds.

@@ -56,7 +56,9 @@ pub(crate) mod simd128;
 pub(crate) mod sse42;
 
 pub(crate) use cursor::Cursor;
-pub(crate) use loader::{Bf16, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8};
+pub(crate) use loader::{
+    Bf16, Bf16Pair, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8,
+};
 pub(crate) use map::{Map, map, map_and_sum, map_sum, update, update_2, update_3, update_5};
 
 /// Vectors of `f32`.
@@ -137,6 +139,27 @@ pub(crate) trait Simd: Copy {
     /// From the bits of bfloat16.
     unsafe fn load_bf16(self, from: *const u16) -> Self::F32;
     unsafe fn load_bf16_partial(self, from: *const u16, count: usize) -> Self::F32;
+    /// Two registers from the bits of bfloat16, in whatever order is quickest: the same for all loads
+    /// of a length.
+    #[inline(always)]
+    unsafe fn load_bf16_pair(self, from: *const u16) -> [Self::F32; 2] {
+        // SAFETY: the caller promises two registers' elements.
+        unsafe { [self.load_bf16(from), self.load_bf16(from.add(Self::LANES))] }
+    }
+    /// Likewise with `count < 2 · LANES` elements.
+    #[inline(always)]
+    unsafe fn load_bf16_pair_partial(self, from: *const u16, count: usize) -> [Self::F32; 2] {
+        // SAFETY: the caller promises `count` elements, and each load touches what is its own.
+        unsafe {
+            if count < Self::LANES {
+                [self.load_bf16_partial(from, count), self.splat(0.0)]
+            } else {
+                let rest = count - Self::LANES;
+                let second = self.load_bf16_partial(from.add(Self::LANES), rest);
+                [self.load_bf16(from), second]
+            }
+        }
+    }
     unsafe fn load_i8(self, from: *const i8) -> Self::F32;
     unsafe fn load_i8_partial(self, from: *const i8, count: usize) -> Self::F32;
 

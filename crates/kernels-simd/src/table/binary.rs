@@ -5,7 +5,7 @@ use crate::kernels::binary::{self, Hamming, Jaccard};
 use crate::kernels::many;
 
 family! {
-    bytes Binary in binary;
+    bits Binary in binary;
 
     /// The number of bits that differ.
     ///

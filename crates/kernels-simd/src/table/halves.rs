@@ -3,8 +3,9 @@
 use half::{bf16, f16};
 
 use super::{Rows, same_len};
+use crate::kernels::brain::Brains;
 use crate::kernels::distance::{self, Cosines, Dot, Floats, L2};
-use crate::kernels::many;
+use crate::kernels::{brain, many};
 use crate::simd::{Bf16, F16};
 
 family! {
@@ -56,14 +57,14 @@ family! {
     /// # Panics
     /// If the lengths differ.
     pub fn dot_bf16(a: &[bf16], b: &[bf16]) -> f32 {
-        check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, Bf16, Bf16>
+        check { same_len(a.len(), b.len()) } run brain::pair::<_, Dot>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of bfloat16, as `f32`.
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn l2_squared_bf16(a: &[bf16], b: &[bf16]) -> f32 {
-        check { same_len(a.len(), b.len()) } run distance::pair::<_, L2, Bf16, Bf16>
+        check { same_len(a.len(), b.len()) } run brain::pair::<_, L2>
     }
     /// The cosine similarity `Σ aᵢ bᵢ / (‖a‖ · ‖b‖)` of bfloat16; as
     /// [`Kernels::cosine`](super::Kernels::cosine).
@@ -74,16 +75,16 @@ family! {
         check { same_len(a.len(), b.len()) } run distance::cosine::<_, Bf16, Bf16>
     }
     fn dot_bf16_rows(query: &[bf16], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
-        check {} run many::rows::<_, Floats<Dot, Bf16, Bf16>>
+        check {} run many::rows::<_, Brains<Dot>>
     }
     fn dot_bf16_blocks(queries: Rows<'_, bf16>, rows: Rows<'_, bf16>, out: &mut [f32]) {
-        check {} run many::blocks::<_, Floats<Dot, Bf16, Bf16>>
+        check {} run many::blocks::<_, Brains<Dot>>
     }
     fn l2_squared_bf16_rows(query: &[bf16], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
-        check {} run many::rows::<_, Floats<L2, Bf16, Bf16>>
+        check {} run many::rows::<_, Brains<L2>>
     }
     fn l2_squared_bf16_blocks(queries: Rows<'_, bf16>, rows: Rows<'_, bf16>, out: &mut [f32]) {
-        check {} run many::blocks::<_, Floats<L2, Bf16, Bf16>>
+        check {} run many::blocks::<_, Brains<L2>>
     }
     fn cosine_bf16_rows(query: &[bf16], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
         check {} run many::rows::<_, Cosines<Bf16, Bf16>>

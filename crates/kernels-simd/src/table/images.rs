@@ -1,7 +1,7 @@
 //! Image kernels: each takes a run of pixels, for a strided image a row of it.
 
 use super::{pixels, positive, same_len};
-use crate::kernels::images;
+use crate::kernels::{images, images_resize};
 
 family! {
     Images in images;
@@ -39,5 +39,20 @@ family! {
     /// nothing happens to an empty slice.
     pub fn z_score(x: &mut [f32]) {
         check {} run images::z_score
+    }
+    pub(crate) fn between_columns(
+        row: &[u8],
+        channels: usize,
+        firsts: &[u32],
+        shares: &[i16],
+        out: &mut [i16],
+    ) {
+        check {} run images_resize::between_columns
+    }
+    pub(crate) fn between_rows(first: &[i16], second: &[i16], share: u32, out: &mut [u8]) {
+        check {} run images_resize::between_rows
+    }
+    pub(crate) fn add_row(row: &[u8], weight: u32, sums: &mut [u32]) {
+        check {} run images_resize::add_row
     }
 }

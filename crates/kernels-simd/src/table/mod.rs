@@ -49,7 +49,7 @@ macro_rules! family {
         family!($Family in $field; $($list)*);
         #[cfg(target_arch = "x86_64")]
         family!(
-            set avx512vnni crate::simd::avx512::vnni::Avx512Vnni,
+            set avx512vnni crate::simd::avx512::vnni::Avx512Vnni::<false>,
             [target_feature(
                 enable = "avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
             )], $Family; $($list)*
@@ -58,6 +58,17 @@ macro_rules! family {
         family!(
             set neon_dotprod crate::simd::neon::dotprod::NeonDotprod,
             [target_feature(enable = "neon,dotprod")], $Family; $($list)*
+        );
+    };
+    // Likewise, for a family that gains from the set which counts ones.
+    (bits $Family:ident in $field:ident; $($list:tt)*) => {
+        family!($Family in $field; $($list)*);
+        #[cfg(target_arch = "x86_64")]
+        family!(
+            set avx512vpopcntdq crate::simd::avx512::vnni::Avx512Vnni::<true>,
+            [target_feature(
+                enable = "avx512vpopcntdq,avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
+            )], $Family; $($list)*
         );
     };
     // The struct and its safe methods.
@@ -213,13 +224,16 @@ pub struct Kernels {
     quantize: quantize::Quantize,
 }
 
-/// A table from the modules of its families; a set that only multiplies bytes better takes the
-/// others from its base.
+/// A table from the modules of its families; a set that only multiplies bytes better, or counts bits
+/// better, takes the others from its base.
 macro_rules! table {
     ($isa:ident, $base:ident) => {
-        table!($isa, $base, $base)
+        table!($isa, $base, $base, $base)
     };
     ($isa:ident, $base:ident, $bytes:ident) => {
+        table!($isa, $base, $bytes, $base)
+    };
+    ($isa:ident, $base:ident, $bytes:ident, $bits:ident) => {
         Kernels {
             isa: Isa::$isa,
             floats: floats::$base::TABLE,
@@ -227,7 +241,7 @@ macro_rules! table {
             mixed: mixed::$base::TABLE,
             bytes: bytes::$bytes::TABLE,
             packed: packed::$bytes::TABLE,
-            binary: binary::$bytes::TABLE,
+            binary: binary::$bits::TABLE,
             reduce: reduce::$base::TABLE,
             elements: elements::$base::TABLE,
             products: products::$base::TABLE,
@@ -250,6 +264,8 @@ static TABLES: &[Kernels] = &[
     table!(Avx512, avx512),
     #[cfg(target_arch = "x86_64")]
     table!(Avx512Vnni, avx512, avx512vnni),
+    #[cfg(target_arch = "x86_64")]
+    table!(Avx512Vpopcntdq, avx512, avx512vnni, avx512vpopcntdq),
     #[cfg(target_arch = "aarch64")]
     table!(Neon, neon),
     #[cfg(target_arch = "aarch64")]

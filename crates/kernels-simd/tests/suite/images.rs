@@ -1,6 +1,6 @@
 //! Image kernels against one pixel at a time.
 
-use edgekit_kernels_simd::Kernels;
+use edgekit_kernels_simd::{Image, ImageMut, Kernels, ResizeScratch};
 
 use super::inputs::{Placed, Values, lengths};
 
@@ -77,5 +77,139 @@ pub(crate) fn normalisations_are_within_their_bound() {
         let mut same = [3.0; 40];
         k.z_score(&mut same);
         assert_eq!(same, [0.0; 40]);
+    }
+}
+
+/// Sizes `[from, to]` of a side: the same, one pixel, a little and much larger and smaller.
+const SIDES: [[usize; 2]; 13] = [
+    [1, 1],
+    [1, 5],
+    [5, 1],
+    [7, 7],
+    [8, 16],
+    [16, 8],
+    [13, 29],
+    [29, 13],
+    [97, 31],
+    [31, 97],
+    [64, 21],
+    [101, 100],
+    [21, 64],
+];
+
+/// Calls `check` with an image, its size, the size wanted and the channels, and the result of `resize`
+/// for every table, which must be the same for all and leave alone what is between the rows.
+fn each_resize(
+    sides: impl Fn([usize; 2]) -> bool,
+    resize: impl Fn(&Kernels, Image<'_>, ImageMut<'_>, &mut ResizeScratch),
+    check: impl Fn(&dyn Fn(usize, usize, usize) -> u8, [usize; 4], usize, &[u8]),
+) {
+    let mut values = Values::new(17);
+    let mut scratch = ResizeScratch::default();
+    for [width, to_width] in SIDES.into_iter().filter(|side| sides(*side)) {
+        for [height, to_height] in SIDES.into_iter().filter(|side| sides(*side)) {
+            for (channels, gap) in [(1, 0), (1, 3), (3, 0), (3, 2), (4, 0), (4, 5)] {
+                let stride = width * channels + gap;
+                // The last row ends where its pixels do.
+                let pixels: Vec<u8> = values.of(stride * height - gap);
+                let from = Image::new(&pixels, [width, height], channels, stride);
+                let to_stride = to_width * channels + gap;
+                let mut first: Option<Vec<u8>> = None;
+                for k in Kernels::available() {
+                    let mut out = vec![77; to_stride * to_height];
+                    let to = ImageMut::new(&mut out, [to_width, to_height], channels, to_stride);
+                    resize(k, from, to, &mut scratch);
+                    for row in out.chunks(to_stride) {
+                        assert_eq!(row[to_width * channels..], vec![77; gap], "{}", k.isa());
+                    }
+                    assert_eq!(first.get_or_insert_with(|| out.clone()), &out, "{}", k.isa());
+                }
+                let at = |x: usize, y: usize, c: usize| pixels[y * stride + x * channels + c];
+                let got = first.unwrap();
+                let tight: Vec<u8> = got
+                    .chunks(to_stride)
+                    .flat_map(|row| &row[..to_width * channels])
+                    .copied()
+                    .collect();
+                check(&at, [width, height, to_width, to_height], channels, &tight);
+            }
+        }
+    }
+}
+
+pub(crate) fn resize_bilinear_is_within_its_bound() {
+    let place = |i: usize, from: usize, to: usize| {
+        let place = (i as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+        let place = place.clamp(0.0, (from - 1) as f64);
+        (place as usize, (place as usize + 1).min(from - 1), place.fract())
+    };
+    each_resize(
+        |_| true,
+        Kernels::resize_bilinear,
+        |at, [w, h, to_w, to_h], channels, got| {
+            for (i, &got) in got.iter().enumerate() {
+                let (x, y, c) = (i / channels % to_w, i / channels / to_w, i % channels);
+                let ((left, right, u), (up, down, v)) = (place(x, w, to_w), place(y, h, to_h));
+                let row =
+                    |y| f64::from(at(left, y, c)) * (1.0 - u) + f64::from(at(right, y, c)) * u;
+                let want = row(up) * (1.0 - v) + row(down) * v;
+                assert!(
+                    (f64::from(got) - want).abs() <= 0.64,
+                    "{got} for {want}: {w}×{h} to {to_w}×{to_h}"
+                );
+                assert!((w, h) != (to_w, to_h) || f64::from(got) == want, "not the image itself");
+            }
+        },
+    );
+}
+
+pub(crate) fn resize_area_is_exact() {
+    // Thing `i` of `from` and thing `j` of `to` on a line of `from · to` parts.
+    let shared = |i: usize, j: usize, from: usize, to: usize| {
+        ((i + 1) * to).min((j + 1) * from).saturating_sub((i * to).max(j * from)) as u64
+    };
+    let smaller = |[from, to]: [usize; 2]| to <= from;
+    each_resize(smaller, Kernels::resize_area, |at, [w, h, to_w, to_h], channels, got| {
+        for (i, &got) in got.iter().enumerate() {
+            let (x, y, c) = (i / channels % to_w, i / channels / to_w, i % channels);
+            let mut sum = 0;
+            for row in y * h / to_h..((y + 1) * h).div_ceil(to_h) {
+                for column in x * w / to_w..((x + 1) * w).div_ceil(to_w) {
+                    let parts = shared(row, y, h, to_h) * shared(column, x, w, to_w);
+                    sum += parts * u64::from(at(column, row, c));
+                }
+            }
+            let total = (w * h) as u64;
+            assert_eq!(u64::from(got), (2 * sum + total) / (2 * total), "{w}×{h} to {to_w}×{to_h}");
+        }
+    });
+}
+
+pub(crate) fn whole_images_equal_their_rows() {
+    let mut values = Values::new(18);
+    for (width, height, gap) in [(1, 1, 0), (33, 7, 0), (33, 7, 9)] {
+        for channels in [3, 4] {
+            let stride = width * channels + gap;
+            let pixels: Vec<u8> = values.of(stride * height - gap);
+            let from = Image::new(&pixels, [width, height], channels, stride);
+            for k in Kernels::available() {
+                let mut gray = vec![7; width * height];
+                k.gray_image(from, ImageMut::new(&mut gray, [width, height], 1, width));
+                let mut limited = vec![7; width * channels * height];
+                let to = ImageMut::new(&mut limited, [width, height], channels, width * channels);
+                k.threshold_image(from, 99, to);
+                let rows = pixels.chunks(stride).map(|row| &row[..width * channels]);
+                for (y, row) in rows.enumerate() {
+                    let (mut one, mut other) = (vec![0; width], vec![0; row.len()]);
+                    match channels {
+                        3 => k.rgb_to_gray(row, &mut one),
+                        _ => k.rgba_to_gray(row, &mut one),
+                    }
+                    k.threshold(row, 99, &mut other);
+                    assert_eq!(gray[y * width..][..width], one, "{}", k.isa());
+                    assert_eq!(limited[y * row.len()..][..row.len()], other, "{}", k.isa());
+                }
+            }
+        }
     }
 }

@@ -9,11 +9,22 @@ use core::arch::x86_64::*;
 use super::bytes::{count_ones, crumbs, mask64, nibbles, sum_4};
 use crate::simd::SimdBytes;
 
-/// Proves AVX-512 VNNI and all that [`Avx512`](super::Avx512) proves.
+/// Proves AVX-512 VNNI and all that [`Avx512`](super::Avx512) proves; with `COUNTS` also VPOPCNTDQ,
+/// which counts ones.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512Vnni(());
+pub(crate) struct Avx512Vnni<const COUNTS: bool = false>(());
 
-impl Avx512Vnni {
+impl Avx512Vnni<true> {
+    #[inline]
+    #[target_feature(
+        enable = "avx512vpopcntdq,avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
+    )]
+    pub(crate) fn new() -> Self {
+        Avx512Vnni(())
+    }
+}
+
+impl Avx512Vnni<false> {
     #[inline]
     #[target_feature(
         enable = "avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
@@ -23,7 +34,7 @@ impl Avx512Vnni {
     }
 }
 
-impl SimdBytes for Avx512Vnni {
+impl<const COUNTS: bool> SimdBytes for Avx512Vnni<COUNTS> {
     type Step = __m512i;
     type Wide = __m512i;
     type I32 = __m512i;
@@ -75,7 +86,13 @@ impl SimdBytes for Avx512Vnni {
         xor(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
         and(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
         or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
-        count_ones(acc: __m512i, a: __m512i) -> __m512i { count_ones(acc, a) }
+        count_ones(acc: __m512i, a: __m512i) -> __m512i {
+            if COUNTS {
+                _mm512_add_epi32(acc, _mm512_popcnt_epi32(a))
+            } else {
+                count_ones(acc, a)
+            }
+        }
     }
     memory! {
         load_step(from: *const u8) -> __m512i { _mm512_loadu_si512(from.cast()) }

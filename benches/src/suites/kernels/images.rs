@@ -1,0 +1,105 @@
+//! Image kernels on 512 × 512 pixels, and images of another size.
+
+use std::hint::black_box;
+
+use edgekit_kernels_simd::{Image, ImageMut, Kernels, ResizeScratch};
+
+use super::{bytes, naive, values};
+use crate::Suite;
+
+const SIDE: usize = 512;
+const PIXELS: usize = SIDE * SIDE;
+
+pub(super) fn declare(suite: &mut Suite) {
+    if !["gray", "threshold", "z-score", "resize"].iter().any(|what| suite.wants(&id(what))) {
+        return;
+    }
+    let best = Kernels::get();
+    let unsigned = |n| -> Vec<u8> { bytes(n, 1).iter().map(|&x| x as u8).collect() };
+    let rgba = unsigned(4 * PIXELS);
+    let (mut want, mut gray) = (vec![0; PIXELS], vec![0; PIXELS]);
+    naive::rgba_to_gray(&rgba, &mut want);
+    best.rgba_to_gray(&rgba, &mut gray);
+    suite.check(id("gray"), want == gray, || "not what the loop finds".into());
+
+    let (x, mut out) = (rgba.clone(), gray.clone());
+    suite.time("kernels/gray/512/naive", move || naive::rgba_to_gray(black_box(&x), &mut out));
+    let (x, mut out) = (rgba.clone(), gray.clone());
+    suite.time("kernels/gray/512/best", move || best.rgba_to_gray(black_box(&x), &mut out));
+
+    let (x, mut out) = (gray.clone(), gray.clone());
+    suite.time("kernels/threshold/512/naive", move || {
+        naive::threshold(black_box(&x), black_box(127), &mut out)
+    });
+    let (x, mut out) = (gray.clone(), gray.clone());
+    suite.time("kernels/threshold/512/best", move || {
+        best.threshold(black_box(&x), black_box(127), &mut out)
+    });
+
+    // In place, so that after the first time the mean is 0 and the deviation 1.
+    let mut x = values(PIXELS, 1);
+    suite.time("kernels/z-score/512/naive", move || naive::z_score(black_box(&mut x)));
+    let mut x = values(PIXELS, 1);
+    suite.time("kernels/z-score/512/best", move || best.z_score(black_box(&mut x)));
+
+    let (x, mut out, mut scratch) =
+        (rgba.clone(), vec![0; 768 * 768 * 4], ResizeScratch::default());
+    suite.time("kernels/resize-bilinear/512-768/best", move || {
+        let from = Image::new(black_box(&x), [SIDE; 2], 4, 4 * SIDE);
+        best.resize_bilinear(from, ImageMut::new(&mut out, [768; 2], 4, 4 * 768), &mut scratch);
+    });
+    let (x, mut out, mut scratch) = (rgba, vec![0; PIXELS], ResizeScratch::default());
+    suite.time("kernels/resize-area/512-256/best", move || {
+        let from = Image::new(black_box(&x), [SIDE; 2], 4, 4 * SIDE);
+        best.resize_area(from, ImageMut::new(&mut out, [256; 2], 4, 4 * 256), &mut scratch);
+    });
+
+    #[cfg(feature = "peers")]
+    peers(suite);
+}
+
+fn id(what: &str) -> String {
+    format!("kernels/{what}")
+}
+
+/// The `yuv` crate, whose gray is that of BT.601 with weights of its own, and OpenCV.
+#[cfg(feature = "peers")]
+fn peers(suite: &mut Suite) {
+    let rgba: Vec<u8> = bytes(4 * PIXELS, 1).iter().map(|&x| x as u8).collect();
+    let side = SIDE as u32;
+    let mut gray = yuv::YuvGrayImageMut::<u8>::alloc(side, side);
+    suite.time("kernels/gray/512/yuv", move || {
+        let (range, matrix) = (yuv::YuvRange::Full, yuv::YuvStandardMatrix::Bt601);
+        yuv::rgba_to_yuv400(&mut gray, black_box(&rgba), 4 * side, range, matrix)
+    });
+    for (id, what) in [
+        ("kernels/gray/512/opencv", "gray"),
+        ("kernels/threshold/512/opencv", "threshold"),
+        ("kernels/z-score/512/opencv", "z-score"),
+        ("kernels/resize-bilinear/512-768/opencv", "resize-bilinear"),
+        ("kernels/resize-area/512-256/opencv", "resize-area"),
+    ] {
+        if suite.wants(id) {
+            match opencv(what) {
+                Ok(_) => {
+                    suite.measure(id, crate::Unit::Nanos, move || opencv(what).unwrap_or(f64::NAN))
+                }
+                Err(why) => println!("{id} is left out: {why}"),
+            }
+        }
+    }
+}
+
+/// Asks `benches/peers/images.py`, which `EDGEKIT_PYTHON` runs if it has opencv-python-headless;
+/// `python3` is tried otherwise.
+#[cfg(feature = "peers")]
+fn opencv(what: &str) -> Result<f64, String> {
+    let python = std::env::var_os("EDGEKIT_PYTHON").unwrap_or_else(|| "python3".into());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/images.py");
+    let output = std::process::Command::new(python).args([script, what]).output();
+    let output = output.map_err(|error| error.to_string())?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        errors.lines().last().unwrap_or("it printed nothing").to_string()
+    })
+}

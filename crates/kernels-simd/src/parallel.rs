@@ -1,0 +1,98 @@
+//! Whole images with their rows shared among rayon's threads; the results are the same.
+
+use crate::image::{Image, ImageMut};
+use crate::resize::{ResizeScratch, at_least, grays, same_channels, same_size, smaller};
+use crate::table::Kernels;
+
+impl Kernels {
+    /// [`Kernels::gray_image`] on the threads of the current rayon pool.
+    ///
+    /// # Panics
+    /// As [`Kernels::gray_image`].
+    #[track_caller]
+    pub fn gray_image_parallel(&self, from: Image<'_>, to: ImageMut<'_>) {
+        grays(from.shape, to.shape);
+        let bands = bands(from.shape.row() * from.shape.height);
+        share(0, to, &mut [], bands, &|y, to, _: &mut [()]| self.gray_rows(from, y, to));
+    }
+
+    /// [`Kernels::threshold_image`] on the threads of the current rayon pool.
+    ///
+    /// # Panics
+    /// As [`Kernels::threshold_image`].
+    #[track_caller]
+    pub fn threshold_image_parallel(&self, from: Image<'_>, limit: u8, to: ImageMut<'_>) {
+        same_size(from.shape, to.shape);
+        let bands = bands(from.shape.row() * from.shape.height);
+        let work = |y, to: ImageMut<'_>, _: &mut [()]| self.threshold_rows(from, limit, y, to);
+        share(0, to, &mut [], bands, &work);
+    }
+
+    /// [`Kernels::resize_bilinear`] on the threads of the current rayon pool.
+    ///
+    /// # Panics
+    /// As [`Kernels::resize_bilinear`].
+    #[track_caller]
+    pub fn resize_bilinear_parallel(
+        &self,
+        from: Image<'_>,
+        to: ImageMut<'_>,
+        scratch: &mut ResizeScratch,
+    ) {
+        same_channels(from.shape, to.shape);
+        let height = to.shape.height;
+        let bands = bands(to.shape.row() * height);
+        let (columns, rows) = scratch.bilinear(from.shape, to.shape, bands);
+        share(0, to, rows, bands, &|y, to, rows: &mut [i16]| {
+            self.bilinear_rows(from, columns, (y, height), to, rows);
+        });
+    }
+
+    /// [`Kernels::resize_area`] on the threads of the current rayon pool.
+    ///
+    /// # Panics
+    /// As [`Kernels::resize_area`].
+    #[track_caller]
+    pub fn resize_area_parallel(
+        &self,
+        from: Image<'_>,
+        to: ImageMut<'_>,
+        scratch: &mut ResizeScratch,
+    ) {
+        smaller(from.shape, to.shape);
+        let height = to.shape.height;
+        let bands = bands(from.shape.row() * from.shape.height);
+        let sums = at_least(&mut scratch.sums, bands * from.shape.row());
+        share(0, to, sums, bands, &|y, to, sums: &mut [u32]| {
+            self.area_rows(from, (y, height), to, sums);
+        });
+    }
+}
+
+/// Into how many bands of rows to cut work on so many bytes: some for each thread, so that one which
+/// starts late leaves some to the others, and none too small to be worth handing over.
+fn bands(bytes: usize) -> usize {
+    const WORTH: usize = 1 << 16;
+    (bytes / WORTH).clamp(1, 4 * rayon::current_num_threads())
+}
+
+/// Calls `work` for bands of rows, each with its first row and its part of the scratch.
+fn share<T: Send>(
+    y: usize,
+    to: ImageMut<'_>,
+    scratch: &mut [T],
+    bands: usize,
+    work: &(impl Fn(usize, ImageMut<'_>, &mut [T]) + Sync),
+) {
+    let upper = to.shape.height * (bands / 2) / bands;
+    if upper == 0 {
+        return work(y, to, scratch);
+    }
+    let (above, below) = to.split_at(upper);
+    let first = bands / 2;
+    let (one, other) = scratch.split_at_mut(scratch.len() / bands * first);
+    rayon::join(
+        || share(y, above, one, first, work),
+        || share(y + upper, below, other, bands - first, work),
+    );
+}
