@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+mod append;
 mod error;
 mod file;
 mod flat;
@@ -17,8 +18,11 @@ mod persist;
 mod pool;
 mod scan;
 mod scratch;
+mod shared;
 mod slab;
 mod store;
+mod stored;
+mod sync;
 mod vectors;
 
 pub use error::{Error, ErrorKind};
@@ -32,4 +36,5 @@ pub use metric::Metric;
 pub use npy::read_npy;
 pub use persist::verify;
 pub use scratch::Scratch;
+pub use shared::SharedHnsw;
 pub use store::{Originals, Storage};

@@ -6,7 +6,8 @@ use edgekit_quantize::{CodeBits, ScalarCodec};
 
 use crate::file::{Header, Parsed, Source, Tag, refuse, save};
 use crate::hnsw::{HnswIndex, Links};
-use crate::store::{Body, Store};
+use crate::store::Body;
+use crate::stored::Stored;
 use crate::vectors::{Vectors, check_dim};
 use crate::{Error, FlatIndex, HnswConfig, Metric, Originals, Storage};
 
@@ -250,7 +251,8 @@ impl Vectors {
         };
         let norms = parsed.exact(Tag::Norms, Some(n))?;
         let ids = parsed.exact(Tag::Ids, Some(n))?;
-        let mut vectors = Vectors::from_parts(metric, dim, storage, codes, originals, norms, ids);
+        let stored = Stored::new(metric, dim, storage, codes, originals, norms, ids);
+        let mut vectors = Vectors::from(stored);
         if !header.max_norm.is_finite() {
             return refuse(format!("the longest vector has length {}", header.max_norm));
         }
@@ -289,17 +291,5 @@ impl Vectors {
             }
         }
         Ok(())
-    }
-}
-
-impl Store {
-    fn bytes(&self) -> &[u8] {
-        match &self.body {
-            Body::F32(slab) => bytemuck::cast_slice(slab),
-            Body::F16(slab) => bytemuck::cast_slice(slab),
-            Body::Bf16(slab) => bytemuck::cast_slice(slab),
-            Body::Int8(_, slab, _) => bytemuck::cast_slice(slab),
-            Body::Int4(_, slab, _) => slab,
-        }
     }
 }

@@ -104,6 +104,19 @@ pub(crate) enum Body {
     Int4(ScalarCodec, Slab<u8>, Squares),
 }
 
+/// The same for the rows of every kind.
+macro_rules! rows {
+    ($body:expr, $slab:ident => $do:expr) => {
+        match $body {
+            Body::F32($slab) => $do,
+            Body::F16($slab) => $do,
+            Body::Bf16($slab) => $do,
+            Body::Int8(_, $slab, _) => $do,
+            Body::Int4(_, $slab, _) => $do,
+        }
+    };
+}
+
 /// Squared length of each decoded row about the middles of its codec, which squared Euclidean
 /// distances add; empty under other metrics.
 pub(crate) type Squares = Slab<f32>;
@@ -135,64 +148,81 @@ impl Store {
 
     /// Stores a checked row in `slot`, which is at most one behind the last.
     pub(crate) fn set(&mut self, slot: usize, row: &[f32]) {
-        let (start, dim, stride) = (slot * self.stride, self.dim, self.stride);
+        let (dim, stride) = (self.dim, self.stride);
         match &mut self.body {
-            Body::F32(slab) => room(slab, start, stride)[..dim].copy_from_slice(row),
+            Body::F32(slab) => slab.set_row(slot, stride, |out| out[..dim].copy_from_slice(row)),
             Body::F16(slab) => {
-                room(slab, start, stride)[..dim].convert_from_f32_slice(row);
+                slab.set_row(slot, stride, |out| out[..dim].convert_from_f32_slice(row));
             }
-            Body::Bf16(slab) => room(slab, start, stride)[..dim].convert_from_f32_slice(row),
-            Body::Int8(codec, slab, squares) => {
-                let codes = &mut room(slab, start, stride)[..dim];
-                codec.encode(row, bytemuck::cast_slice_mut(codes));
-                let codes = bytemuck::cast_slice(codes);
-                set_square(self.metric, codec, codes, slot, squares);
+            Body::Bf16(slab) => {
+                slab.set_row(slot, stride, |out| out[..dim].convert_from_f32_slice(row));
             }
-            Body::Int4(codec, slab, squares) => {
-                let codes = &mut room(slab, start, stride)[..codec.code_len()];
+            Body::Int8(codec, slab, squares) => slab.set_row(slot, stride, |out| {
+                let codes = bytemuck::cast_slice_mut(&mut out[..dim]);
                 codec.encode(row, codes);
                 set_square(self.metric, codec, codes, slot, squares);
-            }
+            }),
+            Body::Int4(codec, slab, squares) => slab.set_row(slot, stride, |out| {
+                let codes = &mut out[..codec.code_len()];
+                codec.encode(row, codes);
+                set_square(self.metric, codec, codes, slot, squares);
+            }),
         }
+    }
+
+    /// The rows of `order`, in that order; see [`Slab::picked`].
+    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
+        let stride = self.stride;
+        let squares = usize::from(self.metric == Metric::L2Squared);
+        let body = match &self.body {
+            Body::F32(slab) => Body::F32(slab.picked(stride, order, capacity)),
+            Body::F16(slab) => Body::F16(slab.picked(stride, order, capacity)),
+            Body::Bf16(slab) => Body::Bf16(slab.picked(stride, order, capacity)),
+            Body::Int8(codec, slab, lengths) => Body::Int8(
+                codec.clone(),
+                slab.picked(stride, order, capacity),
+                lengths.picked(squares, order, capacity),
+            ),
+            Body::Int4(codec, slab, lengths) => Body::Int4(
+                codec.clone(),
+                slab.picked(stride, order, capacity),
+                lengths.picked(squares, order, capacity),
+            ),
+        };
+        Store { body, ..*self }
+    }
+
+    /// Another view of the same rows, which sees them grow.
+    pub(crate) fn reader(&self) -> Self {
+        let body = match &self.body {
+            Body::F32(slab) => Body::F32(slab.reader()),
+            Body::F16(slab) => Body::F16(slab.reader()),
+            Body::Bf16(slab) => Body::Bf16(slab.reader()),
+            Body::Int8(codec, slab, squares) => {
+                Body::Int8(codec.clone(), slab.reader(), squares.reader())
+            }
+            Body::Int4(codec, slab, squares) => {
+                Body::Int4(codec.clone(), slab.reader(), squares.reader())
+            }
+        };
+        Store { body, ..*self }
     }
 
     /// Forgets the rows from `slot` on.
     pub(crate) fn truncate(&mut self, slot: usize) {
         let len = slot * self.stride;
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().truncate(len),
-            Body::F16(slab) => slab.owned().truncate(len),
-            Body::Bf16(slab) => slab.owned().truncate(len),
-            Body::Int8(_, slab, squares) => {
-                slab.owned().truncate(len);
-                squares.owned().truncate(slot);
-            }
-            Body::Int4(_, slab, squares) => {
-                slab.owned().truncate(len);
-                squares.owned().truncate(slot);
-            }
+        rows!(&mut self.body, slab => slab.owned().truncate(len));
+        if let Some(squares) = self.squares_mut() {
+            squares.owned().truncate(slot);
         }
     }
 
     /// Moves the row of `from` to `to`.
     pub(crate) fn copy(&mut self, from: usize, to: usize) {
         let (source, target) = (from * self.stride..(from + 1) * self.stride, to * self.stride);
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().copy_within(source, target),
-            Body::F16(slab) => slab.owned().copy_within(source, target),
-            Body::Bf16(slab) => slab.owned().copy_within(source, target),
-            Body::Int8(_, slab, squares) => {
-                slab.owned().copy_within(source, target);
-                if !squares.is_empty() {
-                    squares.owned().copy_within(from..=from, to);
-                }
-            }
-            Body::Int4(_, slab, squares) => {
-                slab.owned().copy_within(source, target);
-                if !squares.is_empty() {
-                    squares.owned().copy_within(from..=from, to);
-                }
-            }
+        rows!(&mut self.body, slab => slab.owned().copy_within(source, target));
+        if let Some(squares) = self.squares_mut().filter(|squares| !squares.is_empty()) {
+            squares.owned().copy_within(from..=from, to);
         }
     }
 
@@ -347,38 +377,33 @@ impl Store {
 
     pub(crate) fn reserve(&mut self, additional: usize) {
         let elements = additional * self.stride;
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().reserve_exact(elements),
-            Body::F16(slab) => slab.owned().reserve_exact(elements),
-            Body::Bf16(slab) => slab.owned().reserve_exact(elements),
-            Body::Int8(_, slab, _) => slab.owned().reserve_exact(elements),
-            Body::Int4(_, slab, _) => slab.owned().reserve_exact(elements),
-        }
+        rows!(&mut self.body, slab => slab.owned().reserve_exact(elements));
     }
 
     pub(crate) fn shrink_to_fit(&mut self) {
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().shrink_to_fit(),
-            Body::F16(slab) => slab.owned().shrink_to_fit(),
-            Body::Bf16(slab) => slab.owned().shrink_to_fit(),
-            Body::Int8(_, slab, squares) => {
-                slab.owned().shrink_to_fit();
-                squares.owned().shrink_to_fit();
-            }
-            Body::Int4(_, slab, squares) => {
-                slab.owned().shrink_to_fit();
-                squares.owned().shrink_to_fit();
-            }
+        rows!(&mut self.body, slab => slab.owned().shrink_to_fit());
+        if let Some(squares) = self.squares_mut() {
+            squares.owned().shrink_to_fit();
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        match &self.body {
-            Body::F32(slab) => slab.memory_bytes(),
-            Body::F16(slab) => slab.memory_bytes(),
-            Body::Bf16(slab) => slab.memory_bytes(),
-            Body::Int8(_, slab, squares) => slab.memory_bytes() + squares.memory_bytes(),
-            Body::Int4(_, slab, squares) => slab.memory_bytes() + squares.memory_bytes(),
+        let squares = match &self.body {
+            Body::Int8(.., squares) | Body::Int4(.., squares) => squares.memory_bytes(),
+            _ => 0,
+        };
+        squares + rows!(&self.body, slab => slab.memory_bytes())
+    }
+
+    /// All rows as they lie in memory.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        rows!(&self.body, slab => bytemuck::cast_slice(slab))
+    }
+
+    fn squares_mut(&mut self) -> Option<&mut Squares> {
+        match &mut self.body {
+            Body::Int8(.., squares) | Body::Int4(.., squares) => Some(squares),
+            Body::F32(_) | Body::F16(_) | Body::Bf16(_) => None,
         }
     }
 
@@ -410,15 +435,6 @@ impl Query {
     }
 }
 
-/// The `stride` elements from `start` on, which are at most one row behind the last.
-fn room<T: bytemuck::Pod>(slab: &mut Slab<T>, start: usize, stride: usize) -> &mut [T] {
-    let values = slab.owned();
-    if values.len() == start {
-        values.resize(start + stride, T::zeroed());
-    }
-    &mut values[start..start + stride]
-}
-
 fn set_square(
     metric: Metric,
     codec: &ScalarCodec,
@@ -430,12 +446,7 @@ fn set_square(
         return;
     }
     let square = codec.squared_length(codes);
-    let squares = squares.owned();
-    if squares.len() == slot {
-        squares.push(square);
-    } else {
-        squares[slot] = square;
-    }
+    squares.set_row(slot, 1, |row| row[0] = square);
 }
 
 /// The codec's bits as the kind of codes that a store of it holds.

@@ -45,12 +45,12 @@ fn answers(index: &dyn Index) -> Vec<Vec<Neighbor>> {
 
 /// SAFETY (of all uses): the files lie in a fresh temporary directory and are not written to while
 /// they are mapped.
-fn map(path: &Path) -> Result<HnswIndex, ErrorKind> {
+pub(crate) fn map(path: &Path) -> Result<HnswIndex, ErrorKind> {
     // SAFETY: see above.
     unsafe { HnswIndex::map(path) }.map_err(|error| error.kind())
 }
 
-fn place() -> (TempDir, PathBuf) {
+pub(crate) fn place() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("index.ekv");
     (directory, path)

@@ -9,5 +9,6 @@ mod data;
 mod files;
 mod model;
 mod recall;
+mod shared;
 mod storage;
 mod tune;
