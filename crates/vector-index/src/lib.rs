@@ -11,6 +11,8 @@ mod fvecs;
 mod hash;
 mod hnsw;
 mod index;
+#[cfg(feature = "instant-distance")]
+mod instant;
 mod map;
 mod metric;
 mod npy;
@@ -32,6 +34,8 @@ pub use hnsw::{HnswConfig, HnswIndex, Stats, Tuned};
 #[cfg(feature = "rayon")]
 pub use index::search_batch;
 pub use index::{Filter, Index, Method, Neighbor, SearchParams};
+#[cfg(feature = "instant-distance")]
+pub use instant::InstantIndex;
 pub use metric::Metric;
 pub use npy::read_npy;
 pub use persist::verify;

@@ -23,6 +23,8 @@ pub struct Scratch {
     pub(crate) hidden: VecDeque<u32>,
     /// Which slots of a shared index are dead to this search.
     pub(crate) dead: Vec<u64>,
+    #[cfg(feature = "instant-distance")]
+    pub(crate) instant: instant_distance::Search,
     pub(crate) results: Vec<Neighbor>,
 }
 
@@ -36,6 +38,8 @@ impl Scratch {
             some: Vec::new(),
             hidden: VecDeque::new(),
             dead: Vec::new(),
+            #[cfg(feature = "instant-distance")]
+            instant: instant_distance::Search::default(),
             results: Vec::new(),
         }
     }

@@ -7,6 +7,8 @@ mod change;
 mod contract;
 mod data;
 mod files;
+#[cfg(feature = "instant-distance")]
+mod instant;
 mod model;
 mod recall;
 mod shared;
