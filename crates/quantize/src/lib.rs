@@ -13,7 +13,7 @@ mod observer;
 mod tensor;
 
 pub use affine::{Affine, Scheme};
-pub use codes::{CodeBits, Folded, Origin, ScalarCodec};
+pub use codes::{BinaryCodec, CodeBits, Folded, Origin, Planes, ScalarCodec};
 pub use error::{Error, ErrorKind};
 pub use fidelity::Fidelity;
 pub use file::{from_safetensors, to_safetensors};

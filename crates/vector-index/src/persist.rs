@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use edgekit_quantize::{CodeBits, ScalarCodec};
+use edgekit_quantize::{BinaryCodec, CodeBits, ScalarCodec};
 
 use crate::file::{Header, Parsed, Source, Tag, refuse, save};
 use crate::hnsw::{HnswIndex, Links};
 use crate::store::Body;
 use crate::stored::Stored;
-use crate::vectors::{Vectors, check_dim};
-use crate::{Error, FlatIndex, HnswConfig, Metric, Originals, Storage};
+use crate::vectors::{ROTATION, Vectors, check_dim};
+use crate::{Error, ErrorKind, FlatIndex, HnswConfig, Metric, Originals, Storage};
 
 const FLAT: u8 = 1;
 const HNSW: u8 = 2;
@@ -164,6 +164,7 @@ impl Vectors {
             Storage::Bf16 => (2, Originals::None),
             Storage::Int8(originals) => (3, originals),
             Storage::Int4(originals) => (4, originals),
+            Storage::Binary(originals) => (5, originals),
         };
         Header {
             metric: match self.metric {
@@ -190,6 +191,9 @@ impl Vectors {
             sections.push((Tag::Squares, bytemuck::cast_slice(squares)));
             sections.push((Tag::Middles, bytemuck::cast_slice(codec.middle())));
             sections.push((Tag::Steps, bytemuck::cast_slice(codec.step())));
+        }
+        if let Body::Binary(codec, _) = &self.codes.body {
+            sections.push((Tag::Middles, bytemuck::cast_slice(codec.middle())));
         }
         if let Some(originals) = &self.originals {
             sections.push((Tag::Originals, originals.bytes()));
@@ -240,6 +244,13 @@ impl Vectors {
                 let codes = parsed.exact(Tag::Codes, row_len(&codec))?;
                 (Storage::Int4(originals), Body::Int4(codec, codes, squares()?))
             }
+            5 => {
+                let middle = parsed.exact::<f32>(Tag::Middles, Some(dim))?.to_vec();
+                let codec = BinaryCodec::from_parts(middle, ROTATION)
+                    .map_err(|error| Error::new(ErrorKind::Format, error.to_string()))?;
+                let len = n.checked_mul(by_line(1, codec.code_len()));
+                (Storage::Binary(originals), Body::Binary(codec, parsed.exact(Tag::Codes, len)?))
+            }
             other => return refuse(format!("storage {other} is unknown")),
         };
         let originals = match storage.originals() {
@@ -272,6 +283,16 @@ impl Vectors {
             && !squares.iter().all(|square| square.is_finite())
         {
             return refuse("a squared length is not finite".into());
+        }
+        if let Body::Binary(codec, codes) = &self.codes.body {
+            let stride = codes.len() / self.slots().max(1);
+            let finite = |code: &[u8]| {
+                let (factor, square) = codec.factors(code);
+                factor.is_finite() && square.is_finite()
+            };
+            if !codes.chunks_exact(stride.max(1)).all(finite) {
+                return refuse("a factor of a binary code is not finite".into());
+            }
         }
         if self.metric == Metric::InnerProduct && !self.build_offset().is_finite() {
             return refuse(format!("the longest vector has length {}", self.max_norm));

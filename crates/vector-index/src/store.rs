@@ -2,7 +2,7 @@
 
 use aligned_vec::{AVec, ConstAlign};
 use edgekit_kernels_simd::{Kernels, Rows};
-use edgekit_quantize::{CodeBits, Origin, ScalarCodec};
+use edgekit_quantize::{BinaryCodec, CodeBits, Origin, Planes, ScalarCodec};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
@@ -28,6 +28,9 @@ pub enum Storage {
     Int8(Originals),
     /// Half a byte a value on such a grid: for re-ranking, not on its own.
     Int4(Originals),
+    /// One bit a value, and 8 bytes a vector: signs after a rotation, from which distances are
+    /// estimated without bias. Smallest; its many candidates need re-ranking more than all others.
+    Binary(Originals),
 }
 
 /// Whether the vectors themselves are kept beside their codes, to score the nearest few exactly.
@@ -45,17 +48,29 @@ pub enum Originals {
 impl Storage {
     pub(crate) fn originals(self) -> Originals {
         match self {
-            Storage::Int8(originals) | Storage::Int4(originals) => originals,
+            Storage::Int8(originals) | Storage::Int4(originals) | Storage::Binary(originals) => {
+                originals
+            }
             Storage::F32 | Storage::F16 | Storage::Bf16 => Originals::None,
         }
     }
 
-    /// How many of the nearest by code are scored again, at least, to find the `k` nearest.
+    /// How many of the nearest by code a scan scores again to find the `k` nearest.
     pub(crate) fn shortlist(self, k: usize) -> usize {
         match self {
             Storage::Int8(_) => k + k.div_ceil(5),
             Storage::Int4(_) => 2 * k,
+            Storage::Binary(_) => 10 * k,
             Storage::F32 | Storage::F16 | Storage::Bf16 => k,
+        }
+    }
+
+    /// How many candidates a walk keeps at least, and how many of them it scores again: with one bit
+    /// all, so that a wider beam is also a longer shortlist.
+    pub(crate) fn beam(self, k: usize) -> (usize, usize) {
+        match self {
+            Storage::Binary(_) => (4 * k, usize::MAX),
+            _ => (self.shortlist(k), self.shortlist(k)),
         }
     }
 }
@@ -69,6 +84,10 @@ pub(crate) struct Query {
     bias: f32,
     gain: f32,
     products: Vec<i32>,
+    /// For binary codes: the planes, how their products are read, and Hamming distances.
+    planes: AVec<u8, ConstAlign<64>>,
+    split: Option<Planes>,
+    differing: Vec<u32>,
     /// Holds a decoded row.
     pub(crate) buffer: Vec<f32>,
 }
@@ -81,6 +100,9 @@ impl Query {
             bias: 0.0,
             gain: 0.0,
             products: Vec::new(),
+            planes: AVec::new(64),
+            split: None,
+            differing: Vec::new(),
             buffer: Vec::new(),
         }
     }
@@ -102,6 +124,7 @@ pub(crate) enum Body {
     Bf16(Slab<bf16>),
     Int8(ScalarCodec, Slab<i8>, Squares),
     Int4(ScalarCodec, Slab<u8>, Squares),
+    Binary(BinaryCodec, Slab<u8>),
 }
 
 /// The same for the rows of every kind.
@@ -113,6 +136,7 @@ macro_rules! rows {
             Body::Bf16($slab) => $do,
             Body::Int8(_, $slab, _) => $do,
             Body::Int4(_, $slab, _) => $do,
+            Body::Binary(_, $slab) => $do,
         }
     };
 }
@@ -127,6 +151,7 @@ impl Store {
             Body::F32(_) => (4, dim),
             Body::F16(_) | Body::Bf16(_) => (2, dim),
             Body::Int8(codec, ..) | Body::Int4(codec, ..) => (1, codec.code_len()),
+            Body::Binary(codec, _) => (1, codec.code_len()),
         };
         let stride = len.next_multiple_of(64 / size);
         Store { kernels: Kernels::get(), metric, dim, stride, body }
@@ -167,6 +192,9 @@ impl Store {
                 codec.encode(row, codes);
                 set_square(self.metric, codec, codes, slot, squares);
             }),
+            Body::Binary(codec, slab) => {
+                slab.set_row(slot, stride, |out| codec.encode(row, &mut out[..codec.code_len()]));
+            }
         }
     }
 
@@ -188,6 +216,9 @@ impl Store {
                 slab.picked(stride, order, capacity),
                 lengths.picked(squares, order, capacity),
             ),
+            Body::Binary(codec, slab) => {
+                Body::Binary(codec.clone(), slab.picked(stride, order, capacity))
+            }
         };
         Store { body, ..*self }
     }
@@ -204,6 +235,7 @@ impl Store {
             Body::Int4(codec, slab, squares) => {
                 Body::Int4(codec.clone(), slab.reader(), squares.reader())
             }
+            Body::Binary(codec, slab) => Body::Binary(codec.clone(), slab.reader()),
         };
         Store { body, ..*self }
     }
@@ -240,15 +272,25 @@ impl Store {
             Body::Int4(codec, slab, _) => {
                 codec.decode(&slab[start..start + codec.code_len()], buffer);
             }
+            Body::Binary(codec, slab) => {
+                codec.decode(&slab[start..start + codec.code_len()], buffer);
+            }
         }
         buffer
     }
 
     /// Makes `query`, whose values are set, ready for this store.
     pub(crate) fn aim(&self, query: &mut Query) {
+        let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };
+        if let Body::Binary(codec, _) = &self.body {
+            query.planes.resize(codec.planes_len(), 0);
+            query.split = Some(codec.split(&query.values, origin, &mut query.planes));
+            let own = query.values.iter().zip(codec.middle()).map(|(q, m)| (q - m) * (q - m));
+            query.bias = if origin == Origin::Middle { own.sum() } else { self.offset() };
+            return;
+        }
         let (Body::Int8(codec, ..) | Body::Int4(codec, ..)) = &self.body else { return };
         query.folded.resize(codec.folded_len(), 0);
-        let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };
         let folded = codec.fold(&query.values, origin, &mut query.folded);
         match self.metric {
             Metric::L2Squared => {
@@ -308,6 +350,14 @@ impl Store {
                 kernels.dot_i8_u4_gather(&query.folded, rows, slots, &mut query.products);
                 query.scale(squares, slots.iter().map(|&slot| slot as usize), out);
             }
+            Body::Binary(codec, slab) => {
+                let rows = Rows::new(slab, codec.sign_len(), self.stride);
+                query.differ(codec, slots.len(), |plane, differing| {
+                    kernels.hamming_gather(plane, rows, slots, differing);
+                });
+                let codes = slots.iter().map(|&slot| &slab[slot as usize * self.stride..]);
+                query.guess(codec, l2, codes, out);
+            }
         }
     }
 
@@ -356,6 +406,14 @@ impl Store {
                 kernels.dot_i8_u4_many(&query.folded, rows, &mut query.products);
                 query.scale(squares, start.., out);
             }
+            Body::Binary(codec, slab) => {
+                let span = &slab[span];
+                let rows = Rows::new(span, codec.sign_len(), self.stride);
+                query.differ(codec, out.len(), |plane, differing| {
+                    kernels.hamming_many(plane, rows, differing);
+                });
+                query.guess(codec, l2, span.chunks_exact(self.stride), out);
+            }
         }
     }
 
@@ -403,7 +461,7 @@ impl Store {
     fn squares_mut(&mut self) -> Option<&mut Squares> {
         match &mut self.body {
             Body::Int8(.., squares) | Body::Int4(.., squares) => Some(squares),
-            Body::F32(_) | Body::F16(_) | Body::Bf16(_) => None,
+            Body::F32(_) | Body::F16(_) | Body::Bf16(_) | Body::Binary(..) => None,
         }
     }
 
@@ -421,6 +479,38 @@ impl Store {
 }
 
 impl Query {
+    /// Leaves the products of the planes with `n` rows' signs in `products`; `hamming` compares a
+    /// plane with each.
+    fn differ(&mut self, codec: &BinaryCodec, n: usize, hamming: impl Fn(&[u8], &mut [u32])) {
+        let Query { planes, differing, products, .. } = self;
+        differing.resize(n, 0);
+        products.clear();
+        products.resize(n, 0);
+        for (plane, bits) in planes.chunks_exact(codec.sign_len()).enumerate() {
+            hamming(bits, differing);
+            for (product, &differing) in products.iter_mut().zip(&*differing) {
+                *product += (codec.bits() as i32 - 2 * differing as i32) << plane;
+            }
+        }
+    }
+
+    /// Turns the products of planes and signs into distances, with the factors of each code.
+    fn guess<'a>(
+        &self,
+        codec: &BinaryCodec,
+        l2: bool,
+        codes: impl Iterator<Item = &'a [u8]>,
+        out: &mut [f32],
+    ) {
+        let Query { bias, products, split, .. } = self;
+        let Some(split) = split else { return };
+        for ((out, &product), code) in out.iter_mut().zip(products).zip(codes) {
+            let (factor, square) = codec.factors(code);
+            let dot = split.estimate(product, factor);
+            *out = if l2 { bias + square - 2.0 * dot } else { bias - dot };
+        }
+    }
+
     /// Turns integer products into distances.
     fn scale(&self, squares: &[f32], slots: impl Iterator<Item = usize>, out: &mut [f32]) {
         let Query { bias, gain, products, .. } = self;

@@ -125,7 +125,7 @@ impl Stored {
     /// Turns the candidates in the scratch's pool into its results: the `k` nearest, scored again
     /// with the originals if there are any.
     pub(crate) fn finish(&self, k: usize, scratch: &mut Scratch) {
-        self.rescore(self.storage.shortlist(k), scratch);
+        self.rescore(self.storage.beam(k).1, scratch);
         self.report(k, scratch);
     }
 

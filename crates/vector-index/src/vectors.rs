@@ -5,7 +5,7 @@
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use edgekit_quantize::{CodeBits, ScalarCodec};
+use edgekit_quantize::{BinaryCodec, CodeBits, ScalarCodec};
 use hashbrown::HashTable;
 
 use crate::hash::mix64;
@@ -14,6 +14,9 @@ use crate::slab::Slab;
 use crate::store::{Body, codes};
 use crate::stored::{Stored, is_dead};
 use crate::{Error, ErrorKind, Metric, Originals, Storage};
+
+/// Draws the rotation of binary codes. It is the same for all indexes, so that a file need not say.
+pub(crate) const ROTATION: u64 = 0;
 
 /// Vectors by slot, and what only changes need to know of them.
 pub(crate) struct Vectors {
@@ -55,6 +58,11 @@ impl Vectors {
             Storage::Bf16 => Body::Bf16(Slab::new()),
             Storage::Int8(_) => codes(learn(metric, dim, CodeBits::Eight, sample)?),
             Storage::Int4(_) => codes(learn(metric, dim, CodeBits::Four, sample)?),
+            Storage::Binary(_) => {
+                let rows = sample_rows(metric, dim, sample)?;
+                let codec = BinaryCodec::learn(dim, ROTATION, rows.chunks_exact(dim));
+                Body::Binary(codec.map_err(refused)?, Slab::new())
+            }
         };
         let originals = match storage.originals() {
             Originals::None => None,
@@ -312,11 +320,17 @@ pub(crate) fn check_dim(dim: usize) -> Result<(), Error> {
 }
 
 fn learn(metric: Metric, dim: usize, bits: CodeBits, sample: &[f32]) -> Result<ScalarCodec, Error> {
+    let rows = sample_rows(metric, dim, sample)?;
+    ScalarCodec::learn(bits, dim, rows.chunks_exact(dim)).map_err(refused)
+}
+
+/// The sample as its rows would be stored.
+fn sample_rows(metric: Metric, dim: usize, sample: &[f32]) -> Result<Vec<f32>, Error> {
     if sample.is_empty() || !sample.len().is_multiple_of(dim) {
         return Err(Error::new(
             ErrorKind::Config,
             format!(
-                "{} values are no sample of vectors of {dim}; codes learn their ranges from a few hundred",
+                "{} values are no sample of vectors of {dim}; codes learn from a few hundred",
                 sample.len()
             ),
         ));
@@ -325,8 +339,11 @@ fn learn(metric: Metric, dim: usize, bits: CodeBits, sample: &[f32]) -> Result<S
     for (row, out) in sample.chunks_exact(dim).zip(rows.chunks_exact_mut(dim)) {
         metric.prepare(row, out)?;
     }
-    ScalarCodec::learn(bits, dim, rows.chunks_exact(dim))
-        .map_err(|error| Error::new(ErrorKind::Config, error.to_string()))
+    Ok(rows)
+}
+
+fn refused(error: edgekit_quantize::Error) -> Error {
+    Error::new(ErrorKind::Config, error.to_string())
 }
 
 #[cfg(test)]

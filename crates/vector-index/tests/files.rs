@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const DIM: usize = 20;
 
-const KINDS: [Storage; 7] = [
+const KINDS: [Storage; 9] = [
     Storage::F32,
     Storage::F16,
     Storage::Bf16,
@@ -21,6 +21,8 @@ const KINDS: [Storage; 7] = [
     Storage::Int8(Originals::F16),
     Storage::Int4(Originals::F16),
     Storage::Int4(Originals::F32),
+    Storage::Binary(Originals::F16),
+    Storage::Binary(Originals::None),
 ];
 
 fn hnsw(metric: Metric, storage: Storage, n: usize) -> HnswIndex {

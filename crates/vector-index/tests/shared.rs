@@ -17,7 +17,12 @@ fn config(storage: Storage) -> HnswConfig {
 #[test]
 fn what_one_thread_sees_is_an_index() {
     let data = vectors(Shape::Clustered, 1_000, 12, 61);
-    for storage in [Storage::F32, Storage::Int8(Originals::F16), Storage::Int4(Originals::F32)] {
+    for storage in [
+        Storage::F32,
+        Storage::Int8(Originals::F16),
+        Storage::Int4(Originals::F32),
+        Storage::Binary(Originals::F32),
+    ] {
         let mut index = HnswIndex::trained(12, config(storage), &data.concat()).unwrap();
         fill(&mut index, &data[..50]);
         let shared = SharedHnsw::new(index).unwrap();
@@ -132,7 +137,7 @@ fn distance(id: u64, version: u64) -> f32 {
 /// true at some moment of the search.
 #[test]
 fn every_answer_was_true_at_some_moment() {
-    let changes = if std::env::var_os("EDGEKIT_STRESS").is_some() { 8_000_000 } else { 6_000 };
+    let changes = if std::env::var_os("EDGEKIT_STRESS").is_some() { 32_000_000 } else { 6_000 };
     let shared = SharedHnsw::new(HnswIndex::new(DIM, config(Storage::F32)).unwrap()).unwrap();
     let lives: Vec<Life> =
         (0..IDS).map(|_| Life { begun: AtomicU64::new(0), done: AtomicU64::new(0) }).collect();

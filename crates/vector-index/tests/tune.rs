@@ -20,7 +20,12 @@ fn index(storage: Storage) -> (HnswIndex, Vec<f32>) {
 
 #[test]
 fn an_optimized_index_finds_the_same() {
-    for storage in [Storage::F32, Storage::Int8(Originals::F16), Storage::Int4(Originals::None)] {
+    for storage in [
+        Storage::F32,
+        Storage::Int8(Originals::F16),
+        Storage::Int4(Originals::None),
+        Storage::Binary(Originals::F16),
+    ] {
         let (mut index, queries) = index(storage);
         for id in (0..1_200).step_by(3) {
             index.remove(id).unwrap();

@@ -109,8 +109,8 @@ impl<G: Graph> Search<'_, G> {
 
     /// How many candidates a search for `k` keeps.
     fn beam_width(&self, k: usize, params: &SearchParams) -> usize {
-        let shortlist = self.config.storage.shortlist(k);
-        params.ef.max(shortlist).max(1).min(self.len.max(1))
+        let (least, _) = self.config.storage.beam(k);
+        params.ef.max(least).max(1).min(self.len.max(1))
     }
 
     /// Whether a search scans instead of walking.
@@ -122,6 +122,7 @@ impl<G: Graph> Search<'_, G> {
                     Storage::F16 | Storage::Bf16 => 16,
                     Storage::Int8(_) => 8,
                     Storage::Int4(_) => 4,
+                    Storage::Binary(_) => 1,
                 };
                 let cached = self.len * self.stored.dim / 8 * bits <= CACHED_BYTES;
                 self.len <= ef * if cached { SCAN_PER_EF } else { SCAN_PER_EF_UNCACHED }
@@ -167,7 +168,7 @@ impl<G: Graph> Search<'_, G> {
             // A quarter more, because a sample may flatter.
             self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len), scratch);
             scratch.walk.pool.retain(passes);
-            if scratch.walk.pool.len() >= shortlist.min(ef) {
+            if scratch.walk.pool.len() >= self.config.storage.beam(k).0.min(ef) {
                 return;
             }
         } else if passing * SELDOM < PROBES || n / 5 + passing * n / PROBES <= SCORED_PER_EF * ef {
