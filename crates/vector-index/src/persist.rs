@@ -54,7 +54,7 @@ impl FlatIndex {
         if vectors.len() != vectors.slots() {
             return refuse("a flat index has no free slots, this file lists some".into());
         }
-        if !vectors.is_mapped() {
+        if !vectors.ids.is_mapped() {
             vectors.check_contents()?;
         }
         Ok(FlatIndex { vectors })
@@ -132,7 +132,7 @@ impl HnswIndex {
             return refuse(format!("the search would start at {entry:?}, which is not there"));
         }
         let index = HnswIndex::from_parts(config, vectors, links, entry);
-        if !index.vectors.is_mapped() {
+        if !index.vectors.ids.is_mapped() {
             index.vectors.check_contents()?;
             index.validate()?;
         }
@@ -299,7 +299,8 @@ impl Vectors {
         }
         let mut buffer = vec![0.0; self.dim];
         for slot in self.live() {
-            for store in [Some(&self.codes), self.originals.as_ref()].into_iter().flatten() {
+            let originals = self.originals.as_ref().filter(|store| !store.is_mapped());
+            for store in [Some(&self.codes), originals].into_iter().flatten() {
                 let row = store.row(slot, &mut buffer);
                 let square: f32 = row.iter().map(|x| x * x).sum();
                 // NaN is in no range.

@@ -453,6 +453,10 @@ impl Store {
         squares + rows!(&self.body, slab => slab.memory_bytes())
     }
 
+    pub(crate) fn is_mapped(&self) -> bool {
+        rows!(&self.body, slab => slab.is_mapped())
+    }
+
     /// All rows as they lie in memory.
     pub(crate) fn bytes(&self) -> &[u8] {
         rows!(&self.body, slab => bytemuck::cast_slice(slab))

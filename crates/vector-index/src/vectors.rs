@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use crate::hash::mix64;
 use crate::pool::MAX_IDS;
 use crate::slab::Slab;
-use crate::store::{Body, codes};
+use crate::store::{Body, Store, codes};
 use crate::stored::{Stored, is_dead};
 use crate::{Error, ErrorKind, Metric, Originals, Storage};
 
@@ -84,9 +84,9 @@ impl Vectors {
         self.ids.len() - self.free.len()
     }
 
-    /// Whether they lie in a mapped file, and so cannot be changed.
+    /// Whether some of them lie in a mapped file, so that none can be changed.
     pub(crate) fn is_mapped(&self) -> bool {
-        self.ids.is_mapped()
+        self.ids.is_mapped() || self.originals.as_ref().is_some_and(Store::is_mapped)
     }
 
     /// Refuses a change while they lie in a mapped file.

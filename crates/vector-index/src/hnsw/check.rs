@@ -80,8 +80,9 @@ impl Links {
                     if link >= n || link == node {
                         return refuse(format!("node {node} is linked to {link} of {n}"));
                     }
-                    // A stale link may lead to a free slot or to one that was used again.
-                    if layer > 0 && self.level(link) >= layer && self.row(link, layer).is_empty() {
+                    // A stale link may lead to a free slot or to one that was used again, but a
+                    // slot keeps its level.
+                    if self.level(link) < layer || self.row(link, layer).is_empty() {
                         return refuse(format!("node {link} has no links in layer {layer}"));
                     }
                 }
