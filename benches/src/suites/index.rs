@@ -6,9 +6,11 @@
 mod contenders;
 mod data;
 mod kinds;
+mod large;
 #[cfg(feature = "peers")]
 mod python;
 mod scan;
+mod shared;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -45,7 +47,8 @@ pub fn declare(suite: &mut Suite) {
         }
     }
     scan::declare(suite);
-    kinds::files(suite);
+    large::declare(suite);
+    shared::declare(suite);
 }
 
 /// Embeddings of text: all libraries at equal recall.

@@ -5,8 +5,11 @@
 //! is always a query against many of them, so the ranges are folded into the query once, which
 //! leaves an integer inner product per stored vector.
 
+mod binary;
+
 use crate::error::check_values;
 use crate::{Error, ErrorKind};
+pub use binary::{BinaryCodec, Planes};
 
 /// How many bits a code has, and thereby how it is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -17,7 +17,7 @@ mod tensor;
 
 pub use affine::{Affine, Scheme};
 pub use channels::PerChannel;
-pub use codes::{CodeBits, Folded, Origin, ScalarCodec};
+pub use codes::{BinaryCodec, CodeBits, Folded, Origin, Planes, ScalarCodec};
 pub use error::{Error, ErrorKind};
 pub use fidelity::Fidelity;
 pub use file::{from_safetensors, to_safetensors};

@@ -166,6 +166,19 @@ pub(crate) enum Source {
     Read(Vec<u8>),
     /// Mapped; arrays stay where they are.
     Mapped(Map),
+    /// Mapped; originals stay where they are, all else is copied out of it.
+    Originals(Map),
+}
+
+impl Source {
+    /// Whether a section is copied, and so worth checking as it is read anyway.
+    fn copies(&self, tag: u32) -> bool {
+        match self {
+            Source::Read(_) => true,
+            Source::Mapped(_) => false,
+            Source::Originals(_) => tag != Tag::Originals as u32,
+        }
+    }
 }
 
 /// A file whose header and table are right: every section lies within it.
@@ -177,7 +190,7 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
-    /// Checks header and table, and in a file that was read every section's checksum.
+    /// Checks header and table, and the checksum of every section that is read.
     pub(crate) fn new(source: Source) -> Result<Self, Error> {
         little_endian()?;
         let bytes = source.bytes();
@@ -214,8 +227,10 @@ impl Parsed {
                 return refuse(format!("section {tag} does not lie within the file"));
             }
             let (start, len) = (start as usize, len as usize);
-            let is_read = matches!(source, Source::Read(_));
-            if sums_count && is_read && xxh3_64(&bytes[start..start + len]) != long(line, 24) {
+            if sums_count
+                && source.copies(tag)
+                && xxh3_64(&bytes[start..start + len]) != long(line, 24)
+            {
                 return refuse(format!(
                     "the checksum of section {tag} is wrong: the file is damaged"
                 ));
@@ -237,14 +252,17 @@ impl Parsed {
         }
         let values = len / size_of::<T>();
         match &self.source {
-            Source::Mapped(map) => match Slab::mapped(map, start, values) {
-                Some(slab) => Ok(slab),
-                None => refuse(format!("section {tag:?} is not aligned in memory")),
-            },
-            Source::Read(bytes) => {
+            Source::Mapped(map) | Source::Originals(map) if !self.source.copies(tag as u32) => {
+                match Slab::mapped(map, start, values) {
+                    Some(slab) => Ok(slab),
+                    None => refuse(format!("section {tag:?} is not aligned in memory")),
+                }
+            }
+            source => {
+                let bytes = &source.bytes()[start..start + len];
                 let mut slab = Slab::new();
                 slab.owned().resize(values, T::zeroed());
-                bytemuck::cast_slice_mut(slab.owned()).copy_from_slice(&bytes[start..start + len]);
+                bytemuck::cast_slice_mut(slab.owned()).copy_from_slice(bytes);
                 Ok(slab)
             }
         }
@@ -284,7 +302,7 @@ impl Source {
     fn bytes(&self) -> &[u8] {
         match self {
             Source::Read(bytes) => bytes,
-            Source::Mapped(map) => map,
+            Source::Mapped(map) | Source::Originals(map) => map,
         }
     }
 }

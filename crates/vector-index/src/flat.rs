@@ -116,7 +116,7 @@ impl Index for FlatIndex {
         let vectors = &self.vectors;
         vectors.prepare_query(query, &mut scratch.query)?;
         let allowed = |slot| filter(vectors.id(slot));
-        vectors.scan(vectors.storage.shortlist(k), allowed, scratch);
+        vectors.scan(vectors.dead(), vectors.storage.shortlist(k), allowed, scratch);
         vectors.finish(k, scratch);
         Ok(&scratch.results)
     }
@@ -129,7 +129,7 @@ impl Index for FlatIndex {
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
         self.vectors.prepare_query(query, &mut scratch.query)?;
-        self.vectors.scan_range(radius, scratch);
+        self.vectors.scan_range(self.vectors.dead(), radius, scratch);
         self.vectors.report(usize::MAX, scratch);
         Ok(&scratch.results)
     }

@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+mod append;
 mod error;
 mod file;
 mod flat;
@@ -10,6 +11,8 @@ mod fvecs;
 mod hash;
 mod hnsw;
 mod index;
+#[cfg(feature = "instant-distance")]
+mod instant;
 mod map;
 mod metric;
 mod npy;
@@ -17,8 +20,11 @@ mod persist;
 mod pool;
 mod scan;
 mod scratch;
+mod shared;
 mod slab;
 mod store;
+mod stored;
+mod sync;
 mod vectors;
 
 pub use error::{Error, ErrorKind};
@@ -28,8 +34,11 @@ pub use hnsw::{HnswConfig, HnswIndex, Stats, Tuned};
 #[cfg(feature = "rayon")]
 pub use index::search_batch;
 pub use index::{Filter, Index, Method, Neighbor, SearchParams};
+#[cfg(feature = "instant-distance")]
+pub use instant::InstantIndex;
 pub use metric::Metric;
 pub use npy::read_npy;
 pub use persist::verify;
 pub use scratch::Scratch;
+pub use shared::SharedHnsw;
 pub use store::{Originals, Storage};

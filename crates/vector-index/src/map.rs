@@ -54,6 +54,22 @@ impl FlatIndex {
         // SAFETY: the caller promises that the file stays as it is.
         FlatIndex::parse(Source::Mapped(unsafe { Map::new(&File::open(path)?)? }))
     }
+
+    /// Opens a file by reading all of it but the [`Originals`](crate::Originals), which are mapped:
+    /// codes are scanned in memory, and of the originals only what is scored again is fetched. What
+    /// is read is checked as [`read`](Self::read) does; read-only, if there are originals.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map), [`Format`](crate::ErrorKind::Format) for damage in what is read too.
+    ///
+    /// # Safety
+    ///
+    /// As [`map`](Self::map).
+    pub unsafe fn map_originals(path: impl AsRef<Path>) -> Result<Self, Error> {
+        // SAFETY: the caller promises that the file stays as it is.
+        FlatIndex::parse(Source::Originals(unsafe { Map::new(&File::open(path)?)? }))
+    }
 }
 
 impl HnswIndex {
@@ -74,5 +90,21 @@ impl HnswIndex {
     pub unsafe fn map(path: impl AsRef<Path>) -> Result<Self, Error> {
         // SAFETY: the caller promises that the file stays as it is.
         HnswIndex::parse(Source::Mapped(unsafe { Map::new(&File::open(path)?)? }))
+    }
+
+    /// Opens a file by reading all of it but the [`Originals`](crate::Originals), which are mapped:
+    /// walks stay in memory, and of the originals only what is scored again is fetched. What is
+    /// read is checked as [`read`](Self::read) does; read-only, if there are originals.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map), [`Format`](crate::ErrorKind::Format) for damage in what is read too.
+    ///
+    /// # Safety
+    ///
+    /// As [`map`](Self::map).
+    pub unsafe fn map_originals(path: impl AsRef<Path>) -> Result<Self, Error> {
+        // SAFETY: the caller promises that the file stays as it is.
+        HnswIndex::parse(Source::Originals(unsafe { Map::new(&File::open(path)?)? }))
     }
 }

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use edgekit_quantize::{CodeBits, ScalarCodec};
+use edgekit_quantize::{BinaryCodec, CodeBits, ScalarCodec};
 
 use crate::file::{Header, Parsed, Source, Tag, refuse, save};
 use crate::hnsw::{HnswIndex, Links};
-use crate::store::{Body, Store};
-use crate::vectors::{Vectors, check_dim};
-use crate::{Error, FlatIndex, HnswConfig, Metric, Originals, Storage};
+use crate::store::Body;
+use crate::stored::Stored;
+use crate::vectors::{ROTATION, Vectors, check_dim};
+use crate::{Error, ErrorKind, FlatIndex, HnswConfig, Metric, Originals, Storage};
 
 const FLAT: u8 = 1;
 const HNSW: u8 = 2;
@@ -53,7 +54,7 @@ impl FlatIndex {
         if vectors.len() != vectors.slots() {
             return refuse("a flat index has no free slots, this file lists some".into());
         }
-        if !vectors.is_mapped() {
+        if !vectors.ids.is_mapped() {
             vectors.check_contents()?;
         }
         Ok(FlatIndex { vectors })
@@ -131,7 +132,7 @@ impl HnswIndex {
             return refuse(format!("the search would start at {entry:?}, which is not there"));
         }
         let index = HnswIndex::from_parts(config, vectors, links, entry);
-        if !index.vectors.is_mapped() {
+        if !index.vectors.ids.is_mapped() {
             index.vectors.check_contents()?;
             index.validate()?;
         }
@@ -163,6 +164,7 @@ impl Vectors {
             Storage::Bf16 => (2, Originals::None),
             Storage::Int8(originals) => (3, originals),
             Storage::Int4(originals) => (4, originals),
+            Storage::Binary(originals) => (5, originals),
         };
         Header {
             metric: match self.metric {
@@ -189,6 +191,9 @@ impl Vectors {
             sections.push((Tag::Squares, bytemuck::cast_slice(squares)));
             sections.push((Tag::Middles, bytemuck::cast_slice(codec.middle())));
             sections.push((Tag::Steps, bytemuck::cast_slice(codec.step())));
+        }
+        if let Body::Binary(codec, _) = &self.codes.body {
+            sections.push((Tag::Middles, bytemuck::cast_slice(codec.middle())));
         }
         if let Some(originals) = &self.originals {
             sections.push((Tag::Originals, originals.bytes()));
@@ -239,6 +244,13 @@ impl Vectors {
                 let codes = parsed.exact(Tag::Codes, row_len(&codec))?;
                 (Storage::Int4(originals), Body::Int4(codec, codes, squares()?))
             }
+            5 => {
+                let middle = parsed.exact::<f32>(Tag::Middles, Some(dim))?.to_vec();
+                let codec = BinaryCodec::from_parts(middle, ROTATION)
+                    .map_err(|error| Error::new(ErrorKind::Format, error.to_string()))?;
+                let len = n.checked_mul(by_line(1, codec.code_len()));
+                (Storage::Binary(originals), Body::Binary(codec, parsed.exact(Tag::Codes, len)?))
+            }
             other => return refuse(format!("storage {other} is unknown")),
         };
         let originals = match storage.originals() {
@@ -250,7 +262,8 @@ impl Vectors {
         };
         let norms = parsed.exact(Tag::Norms, Some(n))?;
         let ids = parsed.exact(Tag::Ids, Some(n))?;
-        let mut vectors = Vectors::from_parts(metric, dim, storage, codes, originals, norms, ids);
+        let stored = Stored::new(metric, dim, storage, codes, originals, norms, ids);
+        let mut vectors = Vectors::from(stored);
         if !header.max_norm.is_finite() {
             return refuse(format!("the longest vector has length {}", header.max_norm));
         }
@@ -271,12 +284,23 @@ impl Vectors {
         {
             return refuse("a squared length is not finite".into());
         }
+        if let Body::Binary(codec, codes) = &self.codes.body {
+            let stride = codes.len() / self.slots().max(1);
+            let finite = |code: &[u8]| {
+                let (factor, square) = codec.factors(code);
+                factor.is_finite() && square.is_finite()
+            };
+            if !codes.chunks_exact(stride.max(1)).all(finite) {
+                return refuse("a factor of a binary code is not finite".into());
+            }
+        }
         if self.metric == Metric::InnerProduct && !self.build_offset().is_finite() {
             return refuse(format!("the longest vector has length {}", self.max_norm));
         }
         let mut buffer = vec![0.0; self.dim];
         for slot in self.live() {
-            for store in [Some(&self.codes), self.originals.as_ref()].into_iter().flatten() {
+            let originals = self.originals.as_ref().filter(|store| !store.is_mapped());
+            for store in [Some(&self.codes), originals].into_iter().flatten() {
                 let row = store.row(slot, &mut buffer);
                 let square: f32 = row.iter().map(|x| x * x).sum();
                 // NaN is in no range.
@@ -289,17 +313,5 @@ impl Vectors {
             }
         }
         Ok(())
-    }
-}
-
-impl Store {
-    fn bytes(&self) -> &[u8] {
-        match &self.body {
-            Body::F32(slab) => bytemuck::cast_slice(slab),
-            Body::F16(slab) => bytemuck::cast_slice(slab),
-            Body::Bf16(slab) => bytemuck::cast_slice(slab),
-            Body::Int8(_, slab, _) => bytemuck::cast_slice(slab),
-            Body::Int4(_, slab, _) => slab,
-        }
     }
 }

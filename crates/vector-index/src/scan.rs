@@ -3,7 +3,7 @@
 use crate::Scratch;
 use crate::pool::pack;
 use crate::store::Store;
-use crate::vectors::Vectors;
+use crate::stored::{Stored, is_dead};
 
 /// Rows scored at a time: enough to amortise the call, few enough that their distances stay in the
 /// first-level cache.
@@ -13,16 +13,22 @@ const BLOCK: usize = 256;
 /// selected from afterwards, because inserting into a long sorted array moves too much.
 const POOL_LIMIT: usize = 512;
 
-impl Vectors {
+impl Stored {
     /// Leaves in the scratch's pool the `keep` nearest, by code, of the vectors that are `allowed`.
     /// It is asked only about those near enough.
-    pub(crate) fn scan(&self, keep: usize, allowed: impl Fn(u32) -> bool, scratch: &mut Scratch) {
-        self.scan_store(&self.codes, keep, allowed, scratch);
+    pub(crate) fn scan(
+        &self,
+        dead: &[u64],
+        keep: usize,
+        allowed: impl Fn(u32) -> bool,
+        scratch: &mut Scratch,
+    ) {
+        self.scan_store(&self.codes, keep, |slot| !is_dead(dead, slot) && allowed(slot), scratch);
     }
 
     /// Leaves in the scratch's pool the `keep` nearest by the most exact rows there are.
-    pub(crate) fn scan_exactly(&self, keep: usize, scratch: &mut Scratch) {
-        self.scan_store(self.originals.as_ref().unwrap_or(&self.codes), keep, |_| true, scratch);
+    pub(crate) fn scan_exactly(&self, dead: &[u64], keep: usize, scratch: &mut Scratch) {
+        self.scan_store(self.exact(), keep, |slot| !is_dead(dead, slot), scratch);
     }
 
     fn scan_store(
@@ -34,7 +40,7 @@ impl Vectors {
     ) {
         let Scratch { query, walk, keys, .. } = scratch;
         let n = self.slots();
-        let keep = keep.min(self.len());
+        let keep = keep.min(n);
         let mut block = [0.0; BLOCK];
         let blocks = (0..n).step_by(BLOCK).map(|start| (start, BLOCK.min(n - start)));
         let pool = &mut walk.pool;
@@ -47,14 +53,13 @@ impl Vectors {
             if keep <= POOL_LIMIT {
                 let mut bound = pool.bound();
                 for (&distance, slot) in distances.iter().zip(slots) {
-                    if distance < bound && !self.is_dead(slot) && allowed(slot) {
+                    if distance < bound && allowed(slot) {
                         pool.offer(distance, slot);
                         bound = pool.bound();
                     }
                 }
             } else {
-                let all = distances.iter().zip(slots);
-                let all = all.filter(|&(_, slot)| !self.is_dead(slot) && allowed(slot));
+                let all = distances.iter().zip(slots).filter(|&(_, slot)| allowed(slot));
                 keys.extend(all.map(|(&distance, slot)| pack(distance, slot)));
             }
         }
@@ -85,9 +90,9 @@ impl Vectors {
     }
 
     /// Leaves in the scratch's pool all vectors within `radius`, by the most exact rows there are.
-    pub(crate) fn scan_range(&self, radius: f32, scratch: &mut Scratch) {
+    pub(crate) fn scan_range(&self, dead: &[u64], radius: f32, scratch: &mut Scratch) {
         let Scratch { query, walk, keys, .. } = scratch;
-        let store = self.originals.as_ref().unwrap_or(&self.codes);
+        let store = self.exact();
         let n = self.slots();
         let mut block = [0.0; BLOCK];
         keys.clear();
@@ -95,7 +100,7 @@ impl Vectors {
             let distances = &mut block[..BLOCK.min(n - start)];
             store.distances_in_order(query, start, distances);
             let near = distances.iter().zip(start as u32..);
-            let near = near.filter(|&(&d, slot)| d <= radius && !self.is_dead(slot));
+            let near = near.filter(|&(&d, slot)| d <= radius && !is_dead(dead, slot));
             keys.extend(near.map(|(&distance, slot)| pack(distance, slot)));
         }
         walk.pool.replace(keys.drain(..));

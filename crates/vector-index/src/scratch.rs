@@ -21,6 +21,10 @@ pub struct Scratch {
     /// Slots that pass a filter, and slots that are looked through.
     pub(crate) some: Vec<u32>,
     pub(crate) hidden: VecDeque<u32>,
+    /// Which slots of a shared index are dead to this search.
+    pub(crate) dead: Vec<u64>,
+    #[cfg(feature = "instant-distance")]
+    pub(crate) instant: instant_distance::Search,
     pub(crate) results: Vec<Neighbor>,
 }
 
@@ -33,6 +37,9 @@ impl Scratch {
             keys: Vec::new(),
             some: Vec::new(),
             hidden: VecDeque::new(),
+            dead: Vec::new(),
+            #[cfg(feature = "instant-distance")]
+            instant: instant_distance::Search::default(),
             results: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use aligned_vec::{AVec, ConstAlign};
 use edgekit_kernels_simd::{Kernels, Rows};
-use edgekit_quantize::{CodeBits, Origin, ScalarCodec};
+use edgekit_quantize::{BinaryCodec, CodeBits, Origin, Planes, ScalarCodec};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
@@ -28,6 +28,9 @@ pub enum Storage {
     Int8(Originals),
     /// Half a byte a value on such a grid: for re-ranking, not on its own.
     Int4(Originals),
+    /// One bit a value, and 8 bytes a vector: signs after a rotation, from which distances are
+    /// estimated without bias. Smallest; its many candidates need re-ranking more than all others.
+    Binary(Originals),
 }
 
 /// Whether the vectors themselves are kept beside their codes, to score the nearest few exactly.
@@ -45,17 +48,29 @@ pub enum Originals {
 impl Storage {
     pub(crate) fn originals(self) -> Originals {
         match self {
-            Storage::Int8(originals) | Storage::Int4(originals) => originals,
+            Storage::Int8(originals) | Storage::Int4(originals) | Storage::Binary(originals) => {
+                originals
+            }
             Storage::F32 | Storage::F16 | Storage::Bf16 => Originals::None,
         }
     }
 
-    /// How many of the nearest by code are scored again, at least, to find the `k` nearest.
+    /// How many of the nearest by code a scan scores again to find the `k` nearest.
     pub(crate) fn shortlist(self, k: usize) -> usize {
         match self {
             Storage::Int8(_) => k + k.div_ceil(5),
             Storage::Int4(_) => 2 * k,
+            Storage::Binary(_) => 10 * k,
             Storage::F32 | Storage::F16 | Storage::Bf16 => k,
+        }
+    }
+
+    /// How many candidates a walk keeps at least, and how many of them it scores again: with one bit
+    /// all, so that a wider beam is also a longer shortlist.
+    pub(crate) fn beam(self, k: usize) -> (usize, usize) {
+        match self {
+            Storage::Binary(_) => (4 * k, usize::MAX),
+            _ => (self.shortlist(k), self.shortlist(k)),
         }
     }
 }
@@ -69,6 +84,10 @@ pub(crate) struct Query {
     bias: f32,
     gain: f32,
     products: Vec<i32>,
+    /// For binary codes: the planes, how their products are read, and Hamming distances.
+    planes: AVec<u8, ConstAlign<64>>,
+    split: Option<Planes>,
+    differing: Vec<u32>,
     /// Holds a decoded row.
     pub(crate) buffer: Vec<f32>,
 }
@@ -81,6 +100,9 @@ impl Query {
             bias: 0.0,
             gain: 0.0,
             products: Vec::new(),
+            planes: AVec::new(64),
+            split: None,
+            differing: Vec::new(),
             buffer: Vec::new(),
         }
     }
@@ -102,6 +124,21 @@ pub(crate) enum Body {
     Bf16(Slab<bf16>),
     Int8(ScalarCodec, Slab<i8>, Squares),
     Int4(ScalarCodec, Slab<u8>, Squares),
+    Binary(BinaryCodec, Slab<u8>),
+}
+
+/// The same for the rows of every kind.
+macro_rules! rows {
+    ($body:expr, $slab:ident => $do:expr) => {
+        match $body {
+            Body::F32($slab) => $do,
+            Body::F16($slab) => $do,
+            Body::Bf16($slab) => $do,
+            Body::Int8(_, $slab, _) => $do,
+            Body::Int4(_, $slab, _) => $do,
+            Body::Binary(_, $slab) => $do,
+        }
+    };
 }
 
 /// Squared length of each decoded row about the middles of its codec, which squared Euclidean
@@ -114,6 +151,7 @@ impl Store {
             Body::F32(_) => (4, dim),
             Body::F16(_) | Body::Bf16(_) => (2, dim),
             Body::Int8(codec, ..) | Body::Int4(codec, ..) => (1, codec.code_len()),
+            Body::Binary(codec, _) => (1, codec.code_len()),
         };
         let stride = len.next_multiple_of(64 / size);
         Store { kernels: Kernels::get(), metric, dim, stride, body }
@@ -135,64 +173,88 @@ impl Store {
 
     /// Stores a checked row in `slot`, which is at most one behind the last.
     pub(crate) fn set(&mut self, slot: usize, row: &[f32]) {
-        let (start, dim, stride) = (slot * self.stride, self.dim, self.stride);
+        let (dim, stride) = (self.dim, self.stride);
         match &mut self.body {
-            Body::F32(slab) => room(slab, start, stride)[..dim].copy_from_slice(row),
+            Body::F32(slab) => slab.set_row(slot, stride, |out| out[..dim].copy_from_slice(row)),
             Body::F16(slab) => {
-                room(slab, start, stride)[..dim].convert_from_f32_slice(row);
+                slab.set_row(slot, stride, |out| out[..dim].convert_from_f32_slice(row));
             }
-            Body::Bf16(slab) => room(slab, start, stride)[..dim].convert_from_f32_slice(row),
-            Body::Int8(codec, slab, squares) => {
-                let codes = &mut room(slab, start, stride)[..dim];
-                codec.encode(row, bytemuck::cast_slice_mut(codes));
-                let codes = bytemuck::cast_slice(codes);
-                set_square(self.metric, codec, codes, slot, squares);
+            Body::Bf16(slab) => {
+                slab.set_row(slot, stride, |out| out[..dim].convert_from_f32_slice(row));
             }
-            Body::Int4(codec, slab, squares) => {
-                let codes = &mut room(slab, start, stride)[..codec.code_len()];
+            Body::Int8(codec, slab, squares) => slab.set_row(slot, stride, |out| {
+                let codes = bytemuck::cast_slice_mut(&mut out[..dim]);
                 codec.encode(row, codes);
                 set_square(self.metric, codec, codes, slot, squares);
+            }),
+            Body::Int4(codec, slab, squares) => slab.set_row(slot, stride, |out| {
+                let codes = &mut out[..codec.code_len()];
+                codec.encode(row, codes);
+                set_square(self.metric, codec, codes, slot, squares);
+            }),
+            Body::Binary(codec, slab) => {
+                slab.set_row(slot, stride, |out| codec.encode(row, &mut out[..codec.code_len()]));
             }
         }
+    }
+
+    /// The rows of `order`, in that order; see [`Slab::picked`].
+    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
+        let stride = self.stride;
+        let squares = usize::from(self.metric == Metric::L2Squared);
+        let body = match &self.body {
+            Body::F32(slab) => Body::F32(slab.picked(stride, order, capacity)),
+            Body::F16(slab) => Body::F16(slab.picked(stride, order, capacity)),
+            Body::Bf16(slab) => Body::Bf16(slab.picked(stride, order, capacity)),
+            Body::Int8(codec, slab, lengths) => Body::Int8(
+                codec.clone(),
+                slab.picked(stride, order, capacity),
+                lengths.picked(squares, order, capacity),
+            ),
+            Body::Int4(codec, slab, lengths) => Body::Int4(
+                codec.clone(),
+                slab.picked(stride, order, capacity),
+                lengths.picked(squares, order, capacity),
+            ),
+            Body::Binary(codec, slab) => {
+                Body::Binary(codec.clone(), slab.picked(stride, order, capacity))
+            }
+        };
+        Store { body, ..*self }
+    }
+
+    /// Another view of the same rows, which sees them grow.
+    pub(crate) fn reader(&self) -> Self {
+        let body = match &self.body {
+            Body::F32(slab) => Body::F32(slab.reader()),
+            Body::F16(slab) => Body::F16(slab.reader()),
+            Body::Bf16(slab) => Body::Bf16(slab.reader()),
+            Body::Int8(codec, slab, squares) => {
+                Body::Int8(codec.clone(), slab.reader(), squares.reader())
+            }
+            Body::Int4(codec, slab, squares) => {
+                Body::Int4(codec.clone(), slab.reader(), squares.reader())
+            }
+            Body::Binary(codec, slab) => Body::Binary(codec.clone(), slab.reader()),
+        };
+        Store { body, ..*self }
     }
 
     /// Forgets the rows from `slot` on.
     pub(crate) fn truncate(&mut self, slot: usize) {
         let len = slot * self.stride;
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().truncate(len),
-            Body::F16(slab) => slab.owned().truncate(len),
-            Body::Bf16(slab) => slab.owned().truncate(len),
-            Body::Int8(_, slab, squares) => {
-                slab.owned().truncate(len);
-                squares.owned().truncate(slot);
-            }
-            Body::Int4(_, slab, squares) => {
-                slab.owned().truncate(len);
-                squares.owned().truncate(slot);
-            }
+        rows!(&mut self.body, slab => slab.owned().truncate(len));
+        if let Some(squares) = self.squares_mut() {
+            squares.owned().truncate(slot);
         }
     }
 
     /// Moves the row of `from` to `to`.
     pub(crate) fn copy(&mut self, from: usize, to: usize) {
         let (source, target) = (from * self.stride..(from + 1) * self.stride, to * self.stride);
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().copy_within(source, target),
-            Body::F16(slab) => slab.owned().copy_within(source, target),
-            Body::Bf16(slab) => slab.owned().copy_within(source, target),
-            Body::Int8(_, slab, squares) => {
-                slab.owned().copy_within(source, target);
-                if !squares.is_empty() {
-                    squares.owned().copy_within(from..=from, to);
-                }
-            }
-            Body::Int4(_, slab, squares) => {
-                slab.owned().copy_within(source, target);
-                if !squares.is_empty() {
-                    squares.owned().copy_within(from..=from, to);
-                }
-            }
+        rows!(&mut self.body, slab => slab.owned().copy_within(source, target));
+        if let Some(squares) = self.squares_mut().filter(|squares| !squares.is_empty()) {
+            squares.owned().copy_within(from..=from, to);
         }
     }
 
@@ -210,15 +272,25 @@ impl Store {
             Body::Int4(codec, slab, _) => {
                 codec.decode(&slab[start..start + codec.code_len()], buffer);
             }
+            Body::Binary(codec, slab) => {
+                codec.decode(&slab[start..start + codec.code_len()], buffer);
+            }
         }
         buffer
     }
 
     /// Makes `query`, whose values are set, ready for this store.
     pub(crate) fn aim(&self, query: &mut Query) {
+        let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };
+        if let Body::Binary(codec, _) = &self.body {
+            query.planes.resize(codec.planes_len(), 0);
+            query.split = Some(codec.split(&query.values, origin, &mut query.planes));
+            let own = query.values.iter().zip(codec.middle()).map(|(q, m)| (q - m) * (q - m));
+            query.bias = if origin == Origin::Middle { own.sum() } else { self.offset() };
+            return;
+        }
         let (Body::Int8(codec, ..) | Body::Int4(codec, ..)) = &self.body else { return };
         query.folded.resize(codec.folded_len(), 0);
-        let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };
         let folded = codec.fold(&query.values, origin, &mut query.folded);
         match self.metric {
             Metric::L2Squared => {
@@ -278,6 +350,14 @@ impl Store {
                 kernels.dot_i8_u4_gather(&query.folded, rows, slots, &mut query.products);
                 query.scale(squares, slots.iter().map(|&slot| slot as usize), out);
             }
+            Body::Binary(codec, slab) => {
+                let rows = Rows::new(slab, codec.sign_len(), self.stride);
+                query.differ(codec, slots.len(), |plane, differing| {
+                    kernels.hamming_gather(plane, rows, slots, differing);
+                });
+                let codes = slots.iter().map(|&slot| &slab[slot as usize * self.stride..]);
+                query.guess(codec, l2, codes, out);
+            }
         }
     }
 
@@ -326,6 +406,14 @@ impl Store {
                 kernels.dot_i8_u4_many(&query.folded, rows, &mut query.products);
                 query.scale(squares, start.., out);
             }
+            Body::Binary(codec, slab) => {
+                let span = &slab[span];
+                let rows = Rows::new(span, codec.sign_len(), self.stride);
+                query.differ(codec, out.len(), |plane, differing| {
+                    kernels.hamming_many(plane, rows, differing);
+                });
+                query.guess(codec, l2, span.chunks_exact(self.stride), out);
+            }
         }
     }
 
@@ -347,38 +435,37 @@ impl Store {
 
     pub(crate) fn reserve(&mut self, additional: usize) {
         let elements = additional * self.stride;
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().reserve_exact(elements),
-            Body::F16(slab) => slab.owned().reserve_exact(elements),
-            Body::Bf16(slab) => slab.owned().reserve_exact(elements),
-            Body::Int8(_, slab, _) => slab.owned().reserve_exact(elements),
-            Body::Int4(_, slab, _) => slab.owned().reserve_exact(elements),
-        }
+        rows!(&mut self.body, slab => slab.owned().reserve_exact(elements));
     }
 
     pub(crate) fn shrink_to_fit(&mut self) {
-        match &mut self.body {
-            Body::F32(slab) => slab.owned().shrink_to_fit(),
-            Body::F16(slab) => slab.owned().shrink_to_fit(),
-            Body::Bf16(slab) => slab.owned().shrink_to_fit(),
-            Body::Int8(_, slab, squares) => {
-                slab.owned().shrink_to_fit();
-                squares.owned().shrink_to_fit();
-            }
-            Body::Int4(_, slab, squares) => {
-                slab.owned().shrink_to_fit();
-                squares.owned().shrink_to_fit();
-            }
+        rows!(&mut self.body, slab => slab.owned().shrink_to_fit());
+        if let Some(squares) = self.squares_mut() {
+            squares.owned().shrink_to_fit();
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        match &self.body {
-            Body::F32(slab) => slab.memory_bytes(),
-            Body::F16(slab) => slab.memory_bytes(),
-            Body::Bf16(slab) => slab.memory_bytes(),
-            Body::Int8(_, slab, squares) => slab.memory_bytes() + squares.memory_bytes(),
-            Body::Int4(_, slab, squares) => slab.memory_bytes() + squares.memory_bytes(),
+        let squares = match &self.body {
+            Body::Int8(.., squares) | Body::Int4(.., squares) => squares.memory_bytes(),
+            _ => 0,
+        };
+        squares + rows!(&self.body, slab => slab.memory_bytes())
+    }
+
+    pub(crate) fn is_mapped(&self) -> bool {
+        rows!(&self.body, slab => slab.is_mapped())
+    }
+
+    /// All rows as they lie in memory.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        rows!(&self.body, slab => bytemuck::cast_slice(slab))
+    }
+
+    fn squares_mut(&mut self) -> Option<&mut Squares> {
+        match &mut self.body {
+            Body::Int8(.., squares) | Body::Int4(.., squares) => Some(squares),
+            Body::F32(_) | Body::F16(_) | Body::Bf16(_) | Body::Binary(..) => None,
         }
     }
 
@@ -396,6 +483,38 @@ impl Store {
 }
 
 impl Query {
+    /// Leaves the products of the planes with `n` rows' signs in `products`; `hamming` compares a
+    /// plane with each.
+    fn differ(&mut self, codec: &BinaryCodec, n: usize, hamming: impl Fn(&[u8], &mut [u32])) {
+        let Query { planes, differing, products, .. } = self;
+        differing.resize(n, 0);
+        products.clear();
+        products.resize(n, 0);
+        for (plane, bits) in planes.chunks_exact(codec.sign_len()).enumerate() {
+            hamming(bits, differing);
+            for (product, &differing) in products.iter_mut().zip(&*differing) {
+                *product += (codec.bits() as i32 - 2 * differing as i32) << plane;
+            }
+        }
+    }
+
+    /// Turns the products of planes and signs into distances, with the factors of each code.
+    fn guess<'a>(
+        &self,
+        codec: &BinaryCodec,
+        l2: bool,
+        codes: impl Iterator<Item = &'a [u8]>,
+        out: &mut [f32],
+    ) {
+        let Query { bias, products, split, .. } = self;
+        let Some(split) = split else { return };
+        for ((out, &product), code) in out.iter_mut().zip(products).zip(codes) {
+            let (factor, square) = codec.factors(code);
+            let dot = split.estimate(product, factor);
+            *out = if l2 { bias + square - 2.0 * dot } else { bias - dot };
+        }
+    }
+
     /// Turns integer products into distances.
     fn scale(&self, squares: &[f32], slots: impl Iterator<Item = usize>, out: &mut [f32]) {
         let Query { bias, gain, products, .. } = self;
@@ -410,15 +529,6 @@ impl Query {
     }
 }
 
-/// The `stride` elements from `start` on, which are at most one row behind the last.
-fn room<T: bytemuck::Pod>(slab: &mut Slab<T>, start: usize, stride: usize) -> &mut [T] {
-    let values = slab.owned();
-    if values.len() == start {
-        values.resize(start + stride, T::zeroed());
-    }
-    &mut values[start..start + stride]
-}
-
 fn set_square(
     metric: Metric,
     codec: &ScalarCodec,
@@ -430,12 +540,7 @@ fn set_square(
         return;
     }
     let square = codec.squared_length(codes);
-    let squares = squares.owned();
-    if squares.len() == slot {
-        squares.push(square);
-    } else {
-        squares[slot] = square;
-    }
+    squares.set_row(slot, 1, |row| row[0] = square);
 }
 
 /// The codec's bits as the kind of codes that a store of it holds.

@@ -2,32 +2,27 @@
 //!
 //! A vector lives in a *slot*, a small number by which everything else in the crate refers to it.
 
+use std::ops::Deref;
 use std::sync::OnceLock;
 
-use edgekit_quantize::{CodeBits, ScalarCodec};
+use edgekit_quantize::{BinaryCodec, CodeBits, ScalarCodec};
 use hashbrown::HashTable;
 
 use crate::hash::mix64;
-use crate::pool::{MAX_IDS, Pool, pack};
+use crate::pool::MAX_IDS;
 use crate::slab::Slab;
-use crate::store::{Body, Query, Store, codes};
-use crate::{Error, ErrorKind, Metric, Neighbor, Originals, Scratch, Storage};
+use crate::store::{Body, Store, codes};
+use crate::stored::{Stored, is_dead};
+use crate::{Error, ErrorKind, Metric, Originals, Storage};
 
-/// Vectors of one dimension under one metric, by slot.
+/// Draws the rotation of binary codes. It is the same for all indexes, so that a file need not say.
+pub(crate) const ROTATION: u64 = 0;
+
+/// Vectors by slot, and what only changes need to know of them.
 pub(crate) struct Vectors {
-    pub(crate) metric: Metric,
-    pub(crate) dim: usize,
-    pub(crate) storage: Storage,
-    /// What searches read.
-    pub(crate) codes: Store,
-    /// What the nearest few are scored again with.
-    pub(crate) originals: Option<Store>,
-    /// Length of each vector as it was given.
-    pub(crate) norms: Slab<f32>,
-    /// The largest there ever was.
+    pub(crate) stored: Stored,
+    /// The largest norm there ever was.
     pub(crate) max_norm: f32,
-    /// External id of each slot.
-    pub(crate) ids: Slab<u64>,
     /// Slot of each external id, hashed by the id. Made when first asked for, so that opening a
     /// file does not read all ids.
     slots: OnceLock<HashTable<u32>>,
@@ -38,6 +33,14 @@ pub(crate) struct Vectors {
     dead: Vec<u64>,
     /// Holds a row while it is checked and encoded.
     prepared: Vec<f32>,
+}
+
+impl Deref for Vectors {
+    type Target = Stored;
+
+    fn deref(&self) -> &Stored {
+        &self.stored
+    }
 }
 
 impl Vectors {
@@ -55,44 +58,25 @@ impl Vectors {
             Storage::Bf16 => Body::Bf16(Slab::new()),
             Storage::Int8(_) => codes(learn(metric, dim, CodeBits::Eight, sample)?),
             Storage::Int4(_) => codes(learn(metric, dim, CodeBits::Four, sample)?),
+            Storage::Binary(_) => {
+                let rows = sample_rows(metric, dim, sample)?;
+                let codec = BinaryCodec::learn(dim, ROTATION, rows.chunks_exact(dim));
+                Body::Binary(codec.map_err(refused)?, Slab::new())
+            }
         };
         let originals = match storage.originals() {
             Originals::None => None,
             Originals::F16 => Some(Body::F16(Slab::new())),
             Originals::F32 => Some(Body::F32(Slab::new())),
         };
-        Ok(Vectors::from_parts(metric, dim, storage, codes, originals, Slab::new(), Slab::new()))
+        let (norms, ids) = (Slab::new(), Slab::new());
+        Ok(Vectors::from(Stored::new(metric, dim, storage, codes, originals, norms, ids)))
     }
 
-    /// A set whose rows are there already, with no slot free.
-    pub(crate) fn from_parts(
-        metric: Metric,
-        dim: usize,
-        storage: Storage,
-        codes: Body,
-        originals: Option<Body>,
-        norms: Slab<f32>,
-        ids: Slab<u64>,
-    ) -> Self {
-        let n = ids.len();
-        let mut dead = vec![0_u64; n.div_ceil(64)];
-        if let Some(last) = dead.last_mut().filter(|_| !n.is_multiple_of(64)) {
-            *last = !0 << (n % 64);
-        }
-        Vectors {
-            metric,
-            dim,
-            storage,
-            codes: Store::new(metric, dim, codes),
-            originals: originals.map(|body| Store::new(metric, dim, body)),
-            max_norm: 0.0,
-            norms,
-            ids,
-            slots: OnceLock::new(),
-            free: Vec::new(),
-            dead,
-            prepared: vec![0.0; dim],
-        }
+    /// The vectors of `order` in that order, no slot free; see [`Stored::picked`].
+    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
+        let picked = Vectors::from(self.stored.picked(order, capacity));
+        Vectors { max_norm: self.max_norm, ..picked }
     }
 
     /// How many vectors there are.
@@ -100,14 +84,9 @@ impl Vectors {
         self.ids.len() - self.free.len()
     }
 
-    /// How many slots there are, free ones included.
-    pub(crate) fn slots(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether they lie in a mapped file, and so cannot be changed.
+    /// Whether some of them lie in a mapped file, so that none can be changed.
     pub(crate) fn is_mapped(&self) -> bool {
-        self.ids.is_mapped()
+        self.ids.is_mapped() || self.originals.as_ref().is_some_and(Store::is_mapped)
     }
 
     /// Refuses a change while they lie in a mapped file.
@@ -121,10 +100,6 @@ impl Vectors {
         Ok(())
     }
 
-    pub(crate) fn id(&self, slot: u32) -> u64 {
-        self.ids[slot as usize]
-    }
-
     pub(crate) fn slot(&self, id: u64) -> Option<u32> {
         self.table().find(mix64(id), |&slot| self.ids[slot as usize] == id).copied()
     }
@@ -135,12 +110,12 @@ impl Vectors {
     }
 
     pub(crate) fn is_dead(&self, slot: u32) -> bool {
-        self.dead[slot as usize / 64] >> (slot % 64) & 1 == 1
+        is_dead(&self.dead, slot)
     }
 
     /// The slots in use.
     pub(crate) fn live(&self) -> impl Iterator<Item = u32> {
-        (0..self.ids.len() as u32).filter(|&slot| !self.is_dead(slot))
+        self.stored.live(&self.dead)
     }
 
     /// Marks a slot as free that was read as such from a file.
@@ -149,27 +124,9 @@ impl Vectors {
         self.free.push(slot);
     }
 
-    /// The most exact row there is of `slot`; see [`Store::row`].
-    pub(crate) fn row<'a>(&'a self, slot: u32, buffer: &'a mut [f32]) -> &'a [f32] {
-        self.originals.as_ref().unwrap_or(&self.codes).row(slot, buffer)
-    }
-
-    /// The vector as it was given, as exactly as it is stored.
-    pub(crate) fn original(&self, slot: u32) -> Vec<f32> {
-        let mut values = vec![0.0; self.dim];
-        let row = self.row(slot, &mut values).to_vec();
-        match self.metric {
-            Metric::Cosine => row.iter().map(|x| x * self.norms[slot as usize]).collect(),
-            Metric::InnerProduct | Metric::L2Squared => row,
-        }
-    }
-
     /// Bytes of heap memory in use.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.codes.memory_bytes()
-            + self.originals.as_ref().map_or(0, Store::memory_bytes)
-            + self.norms.memory_bytes()
-            + self.ids.memory_bytes()
+        self.stored.memory_bytes()
             + self.slots.get().map_or(0, HashTable::allocation_size)
             + (self.dead.capacity() * 8 + self.free.capacity() * 4)
     }
@@ -179,12 +136,13 @@ impl Vectors {
         if self.is_mapped() {
             return;
         }
-        self.codes.reserve(additional);
-        if let Some(originals) = &mut self.originals {
+        let stored = &mut self.stored;
+        stored.codes.reserve(additional);
+        if let Some(originals) = &mut stored.originals {
             originals.reserve(additional);
         }
-        self.norms.owned().reserve_exact(additional);
-        self.ids.owned().reserve_exact(additional);
+        stored.norms.owned().reserve_exact(additional);
+        stored.ids.owned().reserve_exact(additional);
         let (table, ids) = self.table_mut();
         table.reserve(additional, |&slot| mix64(ids[slot as usize]));
     }
@@ -194,12 +152,13 @@ impl Vectors {
         if self.is_mapped() {
             return;
         }
-        self.codes.shrink_to_fit();
-        if let Some(originals) = &mut self.originals {
+        let stored = &mut self.stored;
+        stored.codes.shrink_to_fit();
+        if let Some(originals) = &mut stored.originals {
             originals.shrink_to_fit();
         }
-        self.norms.owned().shrink_to_fit();
-        self.ids.owned().shrink_to_fit();
+        stored.norms.owned().shrink_to_fit();
+        stored.ids.owned().shrink_to_fit();
         let (table, ids) = self.table_mut();
         table.shrink_to_fit(|&slot| mix64(ids[slot as usize]));
     }
@@ -212,7 +171,9 @@ impl Vectors {
                 format!("id {id} is in the index already; `upsert` replaces what it holds"),
             ));
         }
-        let slot = self.free.last().map_or(self.ids.len(), |&slot| slot as usize);
+        // A row that others may be reading is not written over.
+        let reused = if self.ids.is_growing() { None } else { self.free.last().copied() };
+        let slot = reused.map_or(self.ids.len(), |slot| slot as usize);
         if slot == MAX_IDS {
             return Err(Error::new(
                 ErrorKind::Full,
@@ -220,20 +181,19 @@ impl Vectors {
             ));
         }
         let norm = self.check(vector)?;
-        self.codes.set(slot, &self.prepared);
-        if let Some(originals) = &mut self.originals {
+        let stored = &mut self.stored;
+        stored.codes.set(slot, &self.prepared);
+        if let Some(originals) = &mut stored.originals {
             originals.set(slot, &self.prepared);
         }
+        // Ids last: that there is one says that the rest is there.
+        stored.norms.set_row(slot, 1, |row| row[0] = norm);
+        stored.ids.set_row(slot, 1, |row| row[0] = id);
         self.max_norm = self.max_norm.max(norm);
-        if self.free.pop().is_some() {
-            self.norms.owned()[slot] = norm;
-            self.ids.owned()[slot] = id;
-        } else {
-            self.norms.owned().push(norm);
-            self.ids.owned().push(id);
-            if slot.is_multiple_of(64) {
-                self.dead.push(!0);
-            }
+        if reused.is_some() {
+            self.free.pop();
+        } else if slot.is_multiple_of(64) {
+            self.dead.push(!0);
         }
         self.dead[slot / 64] &= !(1 << (slot % 64));
         let (table, ids) = self.table_mut();
@@ -267,8 +227,8 @@ impl Vectors {
         let (at, last) = (slot as usize, self.ids.len() - 1);
         if at != last {
             let moved = self.ids[last];
-            self.codes.copy(last, at);
-            if let Some(originals) = &mut self.originals {
+            self.stored.codes.copy(last, at);
+            if let Some(originals) = &mut self.stored.originals {
                 originals.copy(last, at);
             }
             let (table, _) = self.table_mut();
@@ -276,35 +236,15 @@ impl Vectors {
                 *entry = slot;
             }
         }
-        self.codes.truncate(last);
-        if let Some(originals) = &mut self.originals {
+        let stored = &mut self.stored;
+        stored.codes.truncate(last);
+        if let Some(originals) = &mut stored.originals {
             originals.truncate(last);
         }
-        swap_remove(&mut self.norms, at);
-        swap_remove(&mut self.ids, at);
+        swap_remove(&mut stored.norms, at);
+        swap_remove(&mut stored.ids, at);
         self.dead[last / 64] |= 1 << (last % 64);
         self.dead.truncate(last.div_ceil(64));
-    }
-
-    /// Checks `query` and makes it ready to be scored against codes.
-    pub(crate) fn prepare_query(&self, query: &[f32], out: &mut Query) -> Result<(), Error> {
-        if query.len() != self.dim {
-            return Err(Error::dimension(self.dim, query.len()));
-        }
-        out.values.resize(self.dim, 0.0);
-        self.metric.prepare(query, &mut out.values)?;
-        self.codes.aim(out);
-        Ok(())
-    }
-
-    /// Makes the vector in `slot` a query.
-    pub(crate) fn query_of(&self, slot: u32, out: &mut Query) {
-        out.values.resize(self.dim, 0.0);
-        let mut buffer = std::mem::take(&mut out.buffer);
-        buffer.resize(self.dim, 0.0);
-        out.values.copy_from_slice(self.row(slot, &mut buffer));
-        out.buffer = buffer;
-        self.codes.aim(out);
     }
 
     /// What building adds to distances so that they are never negative, which the slack of the
@@ -315,47 +255,6 @@ impl Vectors {
             Metric::InnerProduct => self.max_norm * self.max_norm,
             Metric::Cosine | Metric::L2Squared => 0.0,
         }
-    }
-
-    /// Turns the candidates in the scratch's pool into its results: the `k` nearest, scored again
-    /// with the originals if there are any.
-    pub(crate) fn finish(&self, k: usize, scratch: &mut Scratch) {
-        let Scratch { query, walk, .. } = scratch;
-        if let Some(originals) = &self.originals {
-            rerank(
-                originals,
-                query,
-                &mut walk.pool,
-                self.storage.shortlist(k),
-                &mut walk.slots,
-                &mut walk.distances,
-            );
-        }
-        self.report(k, scratch);
-    }
-
-    /// Turns all candidates in the scratch's pool into its results, scored again if possible.
-    pub(crate) fn finish_all(&self, scratch: &mut Scratch) {
-        let Scratch { query, walk, .. } = scratch;
-        if let Some(originals) = &self.originals {
-            rerank(
-                originals,
-                query,
-                &mut walk.pool,
-                usize::MAX,
-                &mut walk.slots,
-                &mut walk.distances,
-            );
-        }
-        self.report(usize::MAX, scratch);
-    }
-
-    /// Turns the nearest `k` in the scratch's pool into its results.
-    pub(crate) fn report(&self, k: usize, scratch: &mut Scratch) {
-        let Scratch { walk, results, .. } = scratch;
-        results.clear();
-        let neighbor = |(distance, slot)| Neighbor { id: self.id(slot), distance };
-        results.extend(walk.pool.iter().take(k).map(neighbor));
     }
 
     /// Removes a slot's id from the table.
@@ -381,24 +280,27 @@ impl Vectors {
     fn table_mut(&mut self) -> (&mut HashTable<u32>, &[u64]) {
         self.table();
         let table = self.slots.get_mut().expect("the line above made it");
-        (table, &self.ids)
+        (table, &self.stored.ids)
     }
 }
 
-/// Scores the nearest `shortlist` of the pool with the originals and leaves only them there.
-pub(crate) fn rerank(
-    originals: &Store,
-    query: &mut Query,
-    pool: &mut Pool,
-    shortlist: usize,
-    slots: &mut Vec<u32>,
-    distances: &mut Vec<f32>,
-) {
-    slots.clear();
-    slots.extend(pool.iter().take(shortlist).map(|(_, slot)| slot));
-    distances.resize(slots.len(), 0.0);
-    originals.distances(query, slots, distances);
-    pool.replace(distances.iter().zip(&*slots).map(|(&distance, &slot)| pack(distance, slot)));
+impl From<Stored> for Vectors {
+    /// All of what is stored, no slot free.
+    fn from(stored: Stored) -> Self {
+        let n = stored.slots();
+        let mut dead = vec![0_u64; n.div_ceil(64)];
+        if let Some(last) = dead.last_mut().filter(|_| !n.is_multiple_of(64)) {
+            *last = !0 << (n % 64);
+        }
+        Vectors {
+            prepared: vec![0.0; stored.dim],
+            stored,
+            max_norm: 0.0,
+            slots: OnceLock::new(),
+            free: Vec::new(),
+            dead,
+        }
+    }
 }
 
 fn swap_remove<T: bytemuck::Pod>(slab: &mut Slab<T>, at: usize) {
@@ -418,11 +320,17 @@ pub(crate) fn check_dim(dim: usize) -> Result<(), Error> {
 }
 
 fn learn(metric: Metric, dim: usize, bits: CodeBits, sample: &[f32]) -> Result<ScalarCodec, Error> {
+    let rows = sample_rows(metric, dim, sample)?;
+    ScalarCodec::learn(bits, dim, rows.chunks_exact(dim)).map_err(refused)
+}
+
+/// The sample as its rows would be stored.
+fn sample_rows(metric: Metric, dim: usize, sample: &[f32]) -> Result<Vec<f32>, Error> {
     if sample.is_empty() || !sample.len().is_multiple_of(dim) {
         return Err(Error::new(
             ErrorKind::Config,
             format!(
-                "{} values are no sample of vectors of {dim}; codes learn their ranges from a few hundred",
+                "{} values are no sample of vectors of {dim}; codes learn from a few hundred",
                 sample.len()
             ),
         ));
@@ -431,8 +339,11 @@ fn learn(metric: Metric, dim: usize, bits: CodeBits, sample: &[f32]) -> Result<S
     for (row, out) in sample.chunks_exact(dim).zip(rows.chunks_exact_mut(dim)) {
         metric.prepare(row, out)?;
     }
-    ScalarCodec::learn(bits, dim, rows.chunks_exact(dim))
-        .map_err(|error| Error::new(ErrorKind::Config, error.to_string()))
+    Ok(rows)
+}
+
+fn refused(error: edgekit_quantize::Error) -> Error {
+    Error::new(ErrorKind::Config, error.to_string())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::data::{Shape, below, brute_force, fill, graph, recall_of, rng, vectors};
+use crate::files::{map, place};
 use edgekit_vector_index::{
     FlatIndex, HnswConfig, HnswIndex, Index, Method, Metric, Originals, Scratch, SearchParams,
     Storage,
@@ -19,6 +20,8 @@ enum Step {
     Search(u64),
     Filtered(u64, u64),
     Range(u64, f32),
+    Reload,
+    Optimize,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -30,6 +33,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u64>().prop_map(Step::Search),
         1 => (any::<u64>(), 1_u64..5).prop_map(|(seed, n)| Step::Filtered(seed, n)),
         1 => (any::<u64>(), 0.0_f32..30.0).prop_map(|(seed, radius)| Step::Range(seed, radius)),
+        1 => Just(Step::Reload),
+        1 => Just(Step::Optimize),
     ]
 }
 
@@ -96,14 +101,13 @@ proptest! {
         let storage = if codes { Storage::Int8(Originals::F32) } else { Storage::F32 };
         let metric = Metric::L2Squared;
         let config = HnswConfig { metric, m, ef_construction: 20, seed, storage, ..HnswConfig::default() };
-        let mut indexes: [Box<dyn Index>; 2] = [
-            Box::new(FlatIndex::trained(DIM, metric, storage, &sample).unwrap()),
-            Box::new(HnswIndex::trained(DIM, config, &sample).unwrap()),
-        ];
+        let (directory, path) = place();
+        let mut flat = FlatIndex::trained(DIM, metric, storage, &sample).unwrap();
+        let mut hnsw = HnswIndex::trained(DIM, config, &sample).unwrap();
         let mut model = Model::new();
         let mut scratch = Scratch::new();
         for step in &steps {
-            for index in &mut indexes {
+            for index in [&mut flat as &mut dyn Index, &mut hnsw] {
                 match *step {
                     Step::Insert(id, seed) => {
                         let result = index.insert(id, &vector(seed));
@@ -111,8 +115,21 @@ proptest! {
                     }
                     Step::Remove(id) => prop_assert_eq!(index.remove(id).unwrap(), model.contains_key(&id)),
                     Step::Upsert(id, seed) => index.upsert(id, &vector(seed)).unwrap(),
-                    _ => check(&**index, &model, step, &mut scratch)?,
+                    _ => check(index, &model, step, &mut scratch)?,
                 }
+            }
+            match *step {
+                Step::Optimize => hnsw.optimize().unwrap(),
+                Step::Reload => {
+                    flat.save(&path).unwrap();
+                    flat = FlatIndex::read(&path).unwrap();
+                    hnsw.save(&path).unwrap();
+                    let mut mapped = map(&path).unwrap();
+                    check(&mapped, &model, &Step::Filtered(seed, 2), &mut scratch)?;
+                    prop_assert!(mapped.insert(99, &[0.0; DIM]).is_err() && mapped.optimize().is_err());
+                    hnsw = HnswIndex::read(&path).unwrap();
+                }
+                _ => {}
             }
             match *step {
                 Step::Insert(id, seed) => {
@@ -126,12 +143,12 @@ proptest! {
                 }
                 _ => {}
             }
-            for index in &indexes {
-                prop_assert_eq!(index.len(), model.len());
-            }
+            prop_assert_eq!((flat.len(), hnsw.len()), (model.len(), model.len()));
         }
+        drop(directory);
+        hnsw.validate().unwrap();
         // Everything that is there can be reached.
-        for index in &indexes {
+        for index in [&flat as &dyn Index, &hnsw] {
             let all = index.search(&[0.0; DIM], model.len() + 1, &graph(1), &mut scratch).unwrap();
             let mut ids: Vec<_> = all.iter().map(|n| n.id).collect();
             ids.sort_unstable();

@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 const DIM: usize = 20;
 
-const KINDS: [Storage; 7] = [
+const KINDS: [Storage; 9] = [
     Storage::F32,
     Storage::F16,
     Storage::Bf16,
@@ -21,6 +21,8 @@ const KINDS: [Storage; 7] = [
     Storage::Int8(Originals::F16),
     Storage::Int4(Originals::F16),
     Storage::Int4(Originals::F32),
+    Storage::Binary(Originals::F16),
+    Storage::Binary(Originals::None),
 ];
 
 fn hnsw(metric: Metric, storage: Storage, n: usize) -> HnswIndex {
@@ -45,12 +47,12 @@ fn answers(index: &dyn Index) -> Vec<Vec<Neighbor>> {
 
 /// SAFETY (of all uses): the files lie in a fresh temporary directory and are not written to while
 /// they are mapped.
-fn map(path: &Path) -> Result<HnswIndex, ErrorKind> {
+pub(crate) fn map(path: &Path) -> Result<HnswIndex, ErrorKind> {
     // SAFETY: see above.
     unsafe { HnswIndex::map(path) }.map_err(|error| error.kind())
 }
 
-fn place() -> (TempDir, PathBuf) {
+pub(crate) fn place() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("index.ekv");
     (directory, path)
@@ -67,13 +69,25 @@ fn what_is_saved_comes_back_read_or_mapped() {
             verify(&path).unwrap();
             let mut read = HnswIndex::read(&path).unwrap();
             let mapped = map(&path).unwrap();
+            // SAFETY: see `map`.
+            let mut in_part = unsafe { HnswIndex::map_originals(&path) }.unwrap();
             assert_eq!(index.config(), read.config());
-            for other in [&read, &mapped] {
+            for other in [&read, &mapped, &in_part] {
                 assert_eq!(answers(&index), answers(other), "{storage:?}");
                 assert_eq!(index.len(), other.len());
                 assert_eq!(index.vector(100), other.vector(100));
                 assert!(!other.contains(9));
             }
+            let (bytes, all) = (in_part.memory_bytes(), read.memory_bytes());
+            let refused = in_part.optimize().is_err();
+            assert_eq!(in_part.insert(5_555, &[0.5; DIM]).is_err(), refused);
+            let keeps_originals = matches!(
+                storage,
+                Storage::Int8(Originals::F16 | Originals::F32)
+                    | Storage::Int4(Originals::F16 | Originals::F32)
+                    | Storage::Binary(Originals::F16)
+            );
+            assert_eq!((refused, bytes < all), (keeps_originals, keeps_originals), "{storage:?}");
             // The one that was read goes on as if it had never been written.
             let mut original = index;
             for (id, vector) in vectors(Shape::Uniform, 40, DIM, 33).iter().enumerate() {
@@ -102,6 +116,9 @@ fn flat_indexes_and_empty_ones_come_back_too() {
             let mapped = unsafe { FlatIndex::map(&path) }.unwrap();
             assert_eq!(answers(&flat), answers(&read));
             assert_eq!(answers(&flat), answers(&mapped));
+            // SAFETY: see `map`.
+            let in_part = unsafe { FlatIndex::map_originals(&path) }.unwrap();
+            assert_eq!(answers(&flat), answers(&in_part));
         }
         assert_eq!(HnswIndex::read(&path).unwrap_err().kind(), ErrorKind::Format);
     }
@@ -217,6 +234,7 @@ const STEPS: u32 = 4;
 const ORIGINALS: u32 = 5;
 const IDS: u32 = 7;
 const BASE: u32 = 9;
+const UPPER: u32 = 10;
 const UPPER_START: u32 = 11;
 const LEVELS: u32 = 12;
 const PARENTS: u32 = 13;
@@ -225,6 +243,9 @@ const PARENTS: u32 = 13;
 fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_mapped() {
     let forged = || Forged::new(Storage::Int8(Originals::F16));
     let table = |tag, at| forged().line(tag) + at;
+    let levels = forged().number(forged().line(LEVELS) + 8);
+    let low = (0..40_u32).find(|&node| forged().0[levels + node as usize] == 0).unwrap();
+    let low = low.to_le_bytes();
     let cases = [
         ("huge count", forged().header(24, &u64::MAX.to_le_bytes())),
         ("large count", forged().header(24, &(1_u64 << 31).to_le_bytes())),
@@ -258,6 +279,7 @@ fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_ma
         ("link far beyond", forged().section(BASE, 40, &(u32::MAX - 1).to_le_bytes())),
         ("link to itself", forged().section(BASE, 40, &1_u32.to_le_bytes())),
         ("no links", forged().section(BASE, 40, &[0xff; 4])),
+        ("link to a node of a lower layer", forged().section(UPPER, 0, &low)),
         ("levels without rows", forged().section(LEVELS, 1, &[200])),
         ("layer without rows", forged().section(LEVELS, 1, &[16])),
         ("rows beyond the end", forged().section(UPPER_START, 0, &[0xff; 160])),

@@ -7,7 +7,10 @@ mod change;
 mod contract;
 mod data;
 mod files;
+#[cfg(feature = "instant-distance")]
+mod instant;
 mod model;
 mod recall;
+mod shared;
 mod storage;
 mod tune;

@@ -5,7 +5,7 @@ use edgekit_vector_index::{
     ErrorKind, FlatIndex, HnswConfig, HnswIndex, Index, Metric, Originals, Scratch, Storage,
 };
 
-const KINDS: [(Storage, f64); 9] = [
+const KINDS: [(Storage, f64); 12] = [
     (Storage::F32, 0.999),
     (Storage::F16, 0.99),
     (Storage::Bf16, 0.97),
@@ -15,6 +15,9 @@ const KINDS: [(Storage, f64); 9] = [
     (Storage::Int4(Originals::None), 0.60),
     (Storage::Int4(Originals::F16), 0.96),
     (Storage::Int4(Originals::F32), 0.96),
+    (Storage::Binary(Originals::None), 0.20),
+    (Storage::Binary(Originals::F16), 0.90),
+    (Storage::Binary(Originals::F32), 0.90),
 ];
 
 #[test]
@@ -60,6 +63,7 @@ fn fewer_bits_take_less_memory() {
     assert_eq!(f32 - bytes(Storage::Int8(Originals::None)), 384);
     assert_eq!(f32 - bytes(Storage::Int4(Originals::None)), 448);
     assert_eq!(f32 - bytes(Storage::Int4(Originals::F16)), 192);
+    assert_eq!(f32 - bytes(Storage::Binary(Originals::None)), 448, "16 bytes of 64 and 8 more");
 }
 
 #[test]

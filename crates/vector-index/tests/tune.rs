@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::data::{Shape, fill, graph, vectors};
 use edgekit_vector_index::{
-    ErrorKind, HnswConfig, HnswIndex, Index, Method, Metric, Originals, SearchParams, Storage,
+    ErrorKind, HnswConfig, HnswIndex, Index, Method, Metric, Originals, Scratch, SearchParams,
+    Storage,
 };
 
 fn index(storage: Storage) -> (HnswIndex, Vec<f32>) {
@@ -15,6 +16,39 @@ fn index(storage: Storage) -> (HnswIndex, Vec<f32>) {
     let mut index = HnswIndex::trained(24, config, &data.concat()).unwrap();
     fill(&mut index, &data);
     (index, queries)
+}
+
+#[test]
+fn an_optimized_index_finds_the_same() {
+    for storage in [
+        Storage::F32,
+        Storage::Int8(Originals::F16),
+        Storage::Int4(Originals::None),
+        Storage::Binary(Originals::F16),
+    ] {
+        let (mut index, queries) = index(storage);
+        for id in (0..1_200).step_by(3) {
+            index.remove(id).unwrap();
+        }
+        let answers = |index: &HnswIndex| {
+            let mut scratch = Scratch::new();
+            let mut search =
+                |query| index.search(query, 5, &graph(15), &mut scratch).unwrap().to_vec();
+            queries.chunks_exact(24).map(&mut search).collect::<Vec<_>>()
+        };
+        let before = answers(&index);
+        let bytes = index.memory_bytes();
+        index.optimize().unwrap();
+        index.validate().unwrap();
+        assert!(answers(&index) == before, "{storage:?}");
+        assert!(index.memory_bytes() < bytes && index.stats().free_slots == 0);
+        // It changes on as before.
+        index.upsert(1, &queries[..24]).unwrap();
+        index.insert(3, &queries[24..48]).unwrap();
+        index.remove(4).unwrap();
+        index.insert(6, &queries[48..72]).unwrap();
+        index.validate().unwrap();
+    }
 }
 
 #[test]

@@ -83,6 +83,15 @@ impl Dataset {
     /// 10,000 vectors of 128 values and 200 queries of one shape; sorted by their first value if
     /// asked for, so that they come region by region.
     pub(super) fn synthetic(shape: &str, sorted: bool) -> Self {
+        Dataset::shaped(shape, 10_000, sorted)
+    }
+
+    /// 100,000 vectors around 100 centres, and 200 queries.
+    pub(super) fn large() -> Self {
+        Dataset::shaped("clustered", 100_000, false)
+    }
+
+    fn shaped(shape: &str, n: usize, sorted: bool) -> Self {
         const DIM: usize = 128;
         let mut random = Random(1);
         let mut centres: Vec<Vec<f32>> = Vec::new();
@@ -90,14 +99,14 @@ impl Dataset {
             let row = |random: &mut Random| (0..DIM).map(|_| 3.0 * random.gaussian()).collect();
             centres.extend((0..100).map(|_| row(&mut random)));
         }
-        let mut rows: Vec<Vec<f32>> = (0..10_200)
+        let mut rows: Vec<Vec<f32>> = (0..n + 200)
             .map(|i| match shape {
                 "uniform" => (0..DIM).map(|_| random.uniform()).collect(),
                 "gaussian" => (0..DIM).map(|_| random.gaussian()).collect(),
                 _ => centres[i % centres.len()].iter().map(|c| c + random.gaussian()).collect(),
             })
             .collect();
-        let queries = rows.split_off(10_000);
+        let queries = rows.split_off(n);
         if sorted {
             rows.sort_by(|a, b| a[0].total_cmp(&b[0]));
         }

@@ -9,7 +9,7 @@ use edgekit_vector_index::{
 };
 
 use super::contenders::{Contender, Ours};
-use super::data::{Dataset, Random};
+use super::data::Dataset;
 use super::{K, build, compete, latency};
 use crate::{Suite, Unit};
 
@@ -23,7 +23,8 @@ pub(super) fn quantised(metric: Metric, storage: Storage) -> HnswConfig {
 pub(super) fn graphs(suite: &mut Suite, data: &Rc<Dataset>) {
     let dim = data.dim;
     type Kind = fn(Originals) -> Storage;
-    let kinds: [(&str, Kind); 2] = [("int8", Storage::Int8), ("int4", Storage::Int4)];
+    let kinds: [(&str, Kind); 3] =
+        [("int8", Storage::Int8), ("int4", Storage::Int4), ("binary", Storage::Binary)];
     for (name, storage) in kinds {
         let prefix = format!("index/{dim}/{name}");
         if !suite.wants(&prefix) {
@@ -166,30 +167,4 @@ fn fastest(data: &Dataset, mut search: impl FnMut(&[f32]) -> usize) -> f64 {
     };
     let best = (0..3).map(|_| pass()).min().expect("three passes");
     data.queries.len() as f64 / best.as_secs_f64()
-}
-
-/// A file of 100,000 vectors: how long until it can be searched.
-pub(super) fn files(suite: &mut Suite) {
-    if !suite.wants("index/full/file-100k") {
-        return;
-    }
-    const DIM: usize = 128;
-    let mut random = Random(3);
-    let metric = Metric::L2Squared;
-    let config = HnswConfig { metric, m: 8, ef_construction: 40, ..HnswConfig::default() };
-    let mut index = HnswIndex::new(DIM, config).expect("valid settings");
-    for id in 0..100_000 {
-        let centre = (id % 100) as f32;
-        let vector: Vec<f32> =
-            (0..DIM).map(|d| (centre * (d + 1) as f32).sin() * 3.0 + random.gaussian()).collect();
-        index.insert(id, &vector).expect("the data is finite");
-    }
-    let path = std::env::temp_dir().join(format!("edgekit-bench-{}.ekv", std::process::id()));
-    index.save(&path).expect("the temporary directory is writable");
-    suite.measure("index/full/file-100k/read", Unit::Nanos, move || {
-        let start = Instant::now();
-        let index = HnswIndex::read(&path).expect("it was just written");
-        assert_eq!(index.len(), 100_000);
-        start.elapsed().as_nanos() as f64
-    });
 }

@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use super::insert::{Build, adopt};
-use super::{HnswIndex, Links};
+use super::{Graph, HnswIndex, Links};
 use crate::vectors::Vectors;
 use crate::{Error, ErrorKind, Index};
 
@@ -43,12 +43,7 @@ impl HnswIndex {
         self.reserve(ids.len());
         let mut nodes = Vec::with_capacity(ids.len());
         for (&id, vector) in ids.iter().zip(vectors.chunks_exact(dim)) {
-            let node = self.vectors.push(id, vector)?;
-            let level = self.draw_level(node);
-            if node as usize == self.links.len() {
-                self.links.push(level);
-            }
-            nodes.push(node);
+            nodes.push(self.push(id, vector)?);
         }
         let mut rest = &nodes[..];
         while let Some(&first) = rest.first() {

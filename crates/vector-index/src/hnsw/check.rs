@@ -1,7 +1,6 @@
 //! The graph as a file's sections, and what must hold of a graph from anywhere.
 
-use super::links::{Links, MAX_LEVEL, NONE};
-use super::{HnswConfig, HnswIndex};
+use super::{Graph, HnswConfig, HnswIndex, Links, MAX_LEVEL, NONE};
 use crate::Error;
 use crate::file::{Parsed, Tag, refuse};
 use crate::vectors::Vectors;
@@ -27,7 +26,7 @@ impl HnswIndex {
         let mut rows = 0;
         for node in 0..self.links.len() as u32 {
             let level = self.links.level(node);
-            if level != self.draw_level(node) || self.links.upper_start[node as usize] != rows {
+            if level > MAX_LEVEL || self.links.upper_start[node as usize] != rows {
                 return refuse(format!(
                     "node {node} is said to be in {level} layers, or its links to lie elsewhere"
                 ));
@@ -73,9 +72,6 @@ impl Links {
         let mut state = vec![0_u8; n as usize];
         for node in vectors.live() {
             let level = self.level(node);
-            if level > MAX_LEVEL {
-                return refuse(format!("node {node} is said to be in {level} layers"));
-            }
             for layer in 0..=level {
                 if self.row(node, layer).len() != self.width(layer) {
                     return refuse(format!("node {node} has no links in layer {layer}"));
@@ -84,8 +80,9 @@ impl Links {
                     if link >= n || link == node {
                         return refuse(format!("node {node} is linked to {link} of {n}"));
                     }
-                    // A stale link may lead to a free slot or to one that was used again.
-                    if layer > 0 && self.level(link) >= layer && self.row(link, layer).is_empty() {
+                    // A stale link may lead to a free slot or to one that was used again, but a
+                    // slot keeps its level.
+                    if self.level(link) < layer || self.row(link, layer).is_empty() {
                         return refuse(format!("node {link} has no links in layer {layer}"));
                     }
                 }

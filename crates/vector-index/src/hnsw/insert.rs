@@ -2,12 +2,12 @@
 
 use aligned_vec::{AVec, ConstAlign};
 
-use super::links::Links;
-use super::{HnswConfig, HnswIndex};
+use super::{Graph, HnswConfig, HnswIndex, Links};
 use crate::pool::{distance, id, pack};
 use crate::scratch::Walk;
-use crate::store::{Query, Store};
-use crate::vectors::{Vectors, rerank};
+use crate::store::Query;
+use crate::stored::rerank;
+use crate::vectors::Vectors;
 
 /// Distances computed at a time when a candidate is compared with those kept: most candidates that
 /// are refused are refused by one of the first few.
@@ -191,7 +191,7 @@ impl Select {
         let Select { query, slots, distances, candidates, .. } = self;
         vectors.query_of(node, query);
         distances.resize(slots.len(), 0.0);
-        exact(vectors).distances(query, slots, distances);
+        vectors.exact().distances(query, slots, distances);
         let offset = vectors.build_offset();
         candidates.clear();
         let scored = distances.iter().zip(&*slots);
@@ -214,7 +214,7 @@ impl Select {
         let Select { candidates, kept, rows, row, distances, .. } = self;
         let dim = vectors.dim;
         let stride = dim.next_multiple_of(16);
-        let store = exact(vectors);
+        let store = vectors.exact();
         let offset = vectors.build_offset();
         rows.resize(width * stride, 0.0);
         row.resize(dim, 0.0);
@@ -243,9 +243,4 @@ impl Select {
             kept.push(candidate);
         }
     }
-}
-
-/// The most exact rows there are.
-fn exact(vectors: &Vectors) -> &Store {
-    vectors.originals.as_ref().unwrap_or(&vectors.codes)
 }

@@ -1,12 +1,13 @@
 //! Who is linked to whom: fixed-width rows of slots, padded at the end.
 
+use super::walk::Graph;
 use crate::slab::Slab;
 
 /// Fills the unused end of a row.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Above it a level is as improbable as 2⁻¹⁶ even at the smallest m, and layers stop helping.
-pub(super) const MAX_LEVEL: usize = 16;
+pub(crate) const MAX_LEVEL: usize = 16;
 
 /// The edges of all layers, and the spanning tree of the bottom one.
 ///
@@ -18,10 +19,27 @@ pub(crate) struct Links {
     pub(super) base: Slab<u32>,
     pub(super) upper: Slab<u32>,
     /// Where a node's rows in `upper` start, counted in rows.
-    pub(super) upper_start: Slab<u32>,
+    pub(crate) upper_start: Slab<u32>,
     pub(super) levels: Slab<u8>,
     /// The node whose link to this one is permanent; `NONE` for the root and for free slots.
     pub(super) parents: Slab<u32>,
+    /// Node and layer of each row that was written since somebody last took note, while somebody
+    /// does: see [`SharedHnsw`](crate::SharedHnsw).
+    pub(crate) written: Option<Vec<(u32, usize)>>,
+}
+
+impl Graph for Links {
+    fn width(&self, layer: usize) -> usize {
+        if layer == 0 { 2 * self.m } else { self.m }
+    }
+
+    fn level(&self, node: u32) -> usize {
+        self.levels[node as usize].into()
+    }
+
+    fn neighbors(&self, node: u32, layer: usize) -> impl Iterator<Item = u32> {
+        self.row(node, layer).iter().copied().take_while(|&slot| slot != NONE)
+    }
 }
 
 impl Links {
@@ -33,27 +51,23 @@ impl Links {
             upper_start: Slab::new(),
             levels: Slab::new(),
             parents: Slab::new(),
+            written: None,
         }
     }
 
     /// How many nodes there are, free ones included.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.levels.len()
     }
 
-    /// The highest layer of a node.
-    pub(super) fn level(&self, node: u32) -> usize {
-        self.levels[node as usize].into()
-    }
-
-    /// How many links a node may have in `layer`.
-    pub(super) fn width(&self, layer: usize) -> usize {
-        if layer == 0 { 2 * self.m } else { self.m }
+    /// How many rows the upper layers have.
+    pub(crate) fn upper_rows(&self) -> usize {
+        self.upper.len() / self.m
     }
 
     /// Adds a node without links.
     pub(super) fn push(&mut self, level: usize) {
-        let rows = (self.upper.len() / self.m) as u32;
+        let rows = self.upper_rows() as u32;
         let (base, upper) = (self.base.len() + self.width(0), self.upper.len() + level * self.m);
         self.base.owned().resize(base, NONE);
         self.upper.owned().resize(upper, NONE);
@@ -84,11 +98,6 @@ impl Links {
         self.upper_start.owned().shrink_to_fit();
         self.levels.owned().shrink_to_fit();
         self.parents.owned().shrink_to_fit();
-    }
-
-    /// The links of a node in a layer it takes part in.
-    pub(super) fn neighbors(&self, node: u32, layer: usize) -> impl Iterator<Item = u32> {
-        self.row(node, layer).iter().copied().take_while(|&slot| slot != NONE)
     }
 
     /// Replaces the links of a node; `links` is at most [`width`](Self::width) long.
@@ -149,7 +158,7 @@ impl Links {
 
     /// All places for links of a node in a layer. A damaged file may say that it is in a layer for
     /// which there are no rows: then there are none.
-    pub(super) fn row(&self, node: u32, layer: usize) -> &[u32] {
+    pub(crate) fn row(&self, node: u32, layer: usize) -> &[u32] {
         let (start, width) = self.place(node, layer);
         let rows = if layer == 0 { &self.base } else { &self.upper };
         rows.get(start..start + width).unwrap_or(&[])
@@ -157,11 +166,32 @@ impl Links {
 
     pub(super) fn row_mut(&mut self, node: u32, layer: usize) -> &mut [u32] {
         let (start, width) = self.place(node, layer);
+        if let Some(written) = &mut self.written {
+            written.push((node, layer));
+        }
         if layer == 0 {
             &mut self.base.owned()[start..start + width]
         } else {
             &mut self.upper.owned()[start..start + width]
         }
+    }
+
+    /// The links among the nodes of `order`, which are numbered in that order.
+    pub(crate) fn picked(&self, order: &[u32]) -> Self {
+        let mut new = vec![NONE; self.len()];
+        order.iter().enumerate().for_each(|(at, &old)| new[old as usize] = at as u32);
+        let renumbered = |old: u32| new.get(old as usize).copied().filter(|&node| node != NONE);
+        let mut picked = Links::new(self.m);
+        picked.reserve(order.len());
+        for (node, &old) in (0..).zip(order) {
+            let level = self.level(old);
+            picked.push(level);
+            for layer in 0..=level {
+                picked.set(node, layer, self.neighbors(old, layer).filter_map(renumbered));
+            }
+            picked.set_parent(node, renumbered(self.parent(old)).unwrap_or(NONE));
+        }
+        picked
     }
 
     fn place(&self, node: u32, layer: usize) -> (usize, usize) {

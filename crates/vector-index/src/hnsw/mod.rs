@@ -13,11 +13,14 @@ mod walk;
 use std::fmt;
 
 use crate::hash::mix64;
+use crate::scratch::Visited;
 use crate::vectors::Vectors;
 use crate::{Error, ErrorKind, Filter, Index, Metric, Neighbor, Scratch, SearchParams, Storage};
 use insert::Build;
-pub(crate) use links::Links;
+pub(crate) use links::{Links, MAX_LEVEL, NONE};
+pub(crate) use search::Search;
 pub use tune::{Stats, Tuned};
+pub(crate) use walk::Graph;
 
 /// Settings of an [`HnswIndex`], fixed when it is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,8 +154,71 @@ impl HnswIndex {
         self.entry.map_or(0, |entry| self.links.level(entry) + 1)
     }
 
-    /// The highest layer of a vector: level `l` with probability `m⁻ˡ`, as in the paper, but drawn
-    /// by a hash of the slot, so that a slot that is used again has the links it needs.
+    /// Puts the vectors in the order in which a walk from the entry point, layer by layer of
+    /// distance, meets them, so that what is visited together lies together, and forgets the room
+    /// of removed ones. Searches find the same; only slots are numbered anew, by which exact ties
+    /// are broken. Worth its copy when an index is filled and will be searched for long, and above
+    /// all before it is saved to be mapped: fewer pages are touched.
+    ///
+    /// Costs `O(n)` and, for its time, the memory of a second index.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadOnly`](ErrorKind::ReadOnly) if the index is a mapped file.
+    pub fn optimize(&mut self) -> Result<(), Error> {
+        self.vectors.check_writable()?;
+        *self = self.picked(&self.order_of_visit(), None);
+        Ok(())
+    }
+
+    /// All vectors, as a breadth-first walk from the entry meets them.
+    pub(crate) fn order_of_visit(&self) -> Vec<u32> {
+        let mut visited = Visited::default();
+        visited.reset(self.vectors.dead());
+        let mut order: Vec<u32> =
+            self.entry.filter(|&node| visited.insert(node)).into_iter().collect();
+        let mut at = 0;
+        while let Some(&node) = order.get(at) {
+            at += 1;
+            order.extend(self.links.neighbors(node, 0).filter(|&slot| visited.insert(slot)));
+        }
+        order
+    }
+
+    /// The index of the vectors of `order` alone, in that order; see
+    /// [`Stored::picked`](crate::stored::Stored::picked). All vectors must be among them.
+    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
+        let new = |entry| order.iter().position(|&old| old == entry).map(|at| at as u32);
+        HnswIndex::from_parts(
+            self.config,
+            self.vectors.picked(order, capacity),
+            self.links.picked(order),
+            self.entry.and_then(new),
+        )
+    }
+
+    fn searching(&self) -> Search<'_, Links> {
+        Search {
+            config: &self.config,
+            stored: &self.vectors,
+            dead: self.vectors.dead(),
+            len: self.vectors.len(),
+            graph: &self.links,
+            entry: self.entry,
+        }
+    }
+
+    /// Stores a vector that is not linked yet.
+    fn push(&mut self, id: u64, vector: &[f32]) -> Result<u32, Error> {
+        let node = self.vectors.push(id, vector)?;
+        if node as usize == self.links.len() {
+            self.links.push(self.draw_level(node));
+        }
+        Ok(node)
+    }
+
+    /// The highest layer of a vector: level `l` with probability `m⁻ˡ`, as in the paper, drawn by
+    /// a hash of the slot. A slot that is used again keeps the level for which it has links.
     fn draw_level(&self, slot: u32) -> usize {
         let m = self.config.m as u64;
         let mut draw = mix64(self.config.seed ^ mix64(slot.into()));
@@ -187,12 +253,8 @@ impl Index for HnswIndex {
     }
 
     fn insert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error> {
-        let slot = self.vectors.push(id, vector)?;
-        let level = self.draw_level(slot);
-        if slot as usize == self.links.len() {
-            self.links.push(level);
-        }
-        self.link(slot, level);
+        let node = self.push(id, vector)?;
+        self.link(node, self.links.level(node));
         Ok(())
     }
 
@@ -218,14 +280,7 @@ impl Index for HnswIndex {
         params: &SearchParams,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
-        self.vectors.prepare_query(query, &mut scratch.query)?;
-        let ef = self.beam_width(k, params);
-        if self.scans(ef, params) {
-            self.vectors.scan(self.config.storage.shortlist(k), |_| true, scratch);
-        } else {
-            self.walk(ef, scratch);
-        }
-        self.vectors.finish(k, scratch);
+        self.searching().nearest(query, k, params, scratch)?;
         Ok(&scratch.results)
     }
 
@@ -237,9 +292,7 @@ impl Index for HnswIndex {
         filter: &Filter<'_>,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
-        self.vectors.prepare_query(query, &mut scratch.query)?;
-        self.filtered(k, params, filter, scratch);
-        self.vectors.finish(k, scratch);
+        self.searching().filtered(query, k, params, filter, scratch)?;
         Ok(&scratch.results)
     }
 
@@ -250,25 +303,7 @@ impl Index for HnswIndex {
         params: &SearchParams,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
-        self.vectors.prepare_query(query, &mut scratch.query)?;
-        let n = self.len();
-        let mut ef = self.beam_width(1, params);
-        loop {
-            if ef >= n || self.scans(ef, params) {
-                self.vectors.scan_range(radius, scratch);
-                self.vectors.report(usize::MAX, scratch);
-                break;
-            }
-            self.walk(ef, scratch);
-            self.vectors.finish_all(scratch);
-            let found = scratch.results.partition_point(|found| found.distance <= radius);
-            scratch.results.truncate(found);
-            // A fifth of the beam beyond the radius shows that little is missed within it.
-            if found * 5 <= ef * 4 {
-                break;
-            }
-            ef *= 2;
-        }
+        self.searching().within(query, radius, params, scratch)?;
         Ok(&scratch.results)
     }
 

@@ -1,8 +1,7 @@
 //! How a vector is taken out: its neighbours are linked to each other, its children adopted anew.
 
-use super::HnswIndex;
 use super::insert::Build;
-use super::links::{Links, NONE};
+use super::{Graph, HnswIndex, Links, NONE};
 
 impl HnswIndex {
     /// Unlinks `node` from all layers and frees its slot.

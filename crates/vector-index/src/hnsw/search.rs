@@ -1,7 +1,9 @@
 //! How the graph index answers: by walk or by scan, with or without a filter.
 
-use super::HnswIndex;
-use crate::{Filter, Index, Method, Scratch, SearchParams, Storage};
+use super::HnswConfig;
+use super::walk::Graph;
+use crate::stored::{Stored, is_dead};
+use crate::{Error, Filter, Method, Scratch, SearchParams, Storage};
 
 /// A scan of `n` vectors costs about as much as a walk with `ef = n / SCAN_PER_EF`, measured with 128
 /// and 384 values of 4 to 32 bits: 37 to 41 while the codes fit the second-level cache…
@@ -28,15 +30,91 @@ const SELDOM: usize = 10;
 /// candidates. Asking a vector whether it passes takes about a fifth of scoring it.
 const SCORED_PER_EF: usize = 320;
 
-impl HnswIndex {
+/// What a search looks at: an index that is owned, or a shared one as it is now.
+pub(crate) struct Search<'a, G> {
+    pub(crate) config: &'a HnswConfig,
+    pub(crate) stored: &'a Stored,
+    /// Slots that must not be visited.
+    pub(crate) dead: &'a [u64],
+    /// How many slots are not dead.
+    pub(crate) len: usize,
+    pub(crate) graph: &'a G,
+    /// A node of the highest layer; none while there are no nodes.
+    pub(crate) entry: Option<u32>,
+}
+
+impl<G: Graph> Search<'_, G> {
+    /// Leaves the `k` nearest in the scratch's results.
+    pub(crate) fn nearest(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        self.stored.prepare_query(query, &mut scratch.query)?;
+        let ef = self.beam_width(k, params);
+        if self.scans(ef, params) {
+            let shortlist = self.config.storage.shortlist(k);
+            self.stored.scan(self.dead, shortlist, |_| true, scratch);
+        } else {
+            self.walk(ef, scratch);
+        }
+        self.stored.finish(k, scratch);
+        Ok(())
+    }
+
+    /// Leaves the `k` nearest that pass in the scratch's results.
+    pub(crate) fn filtered(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        filter: &Filter<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        self.stored.prepare_query(query, &mut scratch.query)?;
+        self.filtered_candidates(k, params, filter, scratch);
+        self.stored.finish(k, scratch);
+        Ok(())
+    }
+
+    /// Leaves what is within `radius` in the scratch's results.
+    pub(crate) fn within(
+        &self,
+        query: &[f32],
+        radius: f32,
+        params: &SearchParams,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        self.stored.prepare_query(query, &mut scratch.query)?;
+        let mut ef = self.beam_width(1, params);
+        loop {
+            if ef >= self.len || self.scans(ef, params) {
+                self.stored.scan_range(self.dead, radius, scratch);
+                self.stored.report(usize::MAX, scratch);
+                return Ok(());
+            }
+            self.walk(ef, scratch);
+            self.stored.finish_all(scratch);
+            let found = scratch.results.partition_point(|found| found.distance <= radius);
+            scratch.results.truncate(found);
+            // A fifth of the beam beyond the radius shows that little is missed within it.
+            if found * 5 <= ef * 4 {
+                return Ok(());
+            }
+            ef *= 2;
+        }
+    }
+
     /// How many candidates a search for `k` keeps.
-    pub(super) fn beam_width(&self, k: usize, params: &SearchParams) -> usize {
-        let shortlist = self.config.storage.shortlist(k);
-        params.ef.max(shortlist).max(1).min(self.len().max(1))
+    fn beam_width(&self, k: usize, params: &SearchParams) -> usize {
+        let (least, _) = self.config.storage.beam(k);
+        params.ef.max(least).max(1).min(self.len.max(1))
     }
 
     /// Whether a search scans instead of walking.
-    pub(super) fn scans(&self, ef: usize, params: &SearchParams) -> bool {
+    fn scans(&self, ef: usize, params: &SearchParams) -> bool {
         match params.method {
             Method::Auto => {
                 let bits = match self.config.storage {
@@ -44,9 +122,10 @@ impl HnswIndex {
                     Storage::F16 | Storage::Bf16 => 16,
                     Storage::Int8(_) => 8,
                     Storage::Int4(_) => 4,
+                    Storage::Binary(_) => 1,
                 };
-                let cached = self.len() * self.dim() / 8 * bits <= CACHED_BYTES;
-                self.len() <= ef * if cached { SCAN_PER_EF } else { SCAN_PER_EF_UNCACHED }
+                let cached = self.len * self.stored.dim / 8 * bits <= CACHED_BYTES;
+                self.len <= ef * if cached { SCAN_PER_EF } else { SCAN_PER_EF_UNCACHED }
             }
             Method::Graph => false,
             Method::Scan => true,
@@ -54,57 +133,56 @@ impl HnswIndex {
     }
 
     /// Leaves in the scratch's pool the `ef` nearest that a walk finds.
-    pub(super) fn walk(&self, ef: usize, scratch: &mut Scratch) {
+    fn walk(&self, ef: usize, scratch: &mut Scratch) {
         let Scratch { query, walk, .. } = scratch;
-        let (vectors, links) = (&self.vectors, &self.links);
+        let (codes, graph) = (&self.stored.codes, self.graph);
         walk.pool.reset(0);
         let Some(entry) = self.entry else { return };
-        let dead = vectors.dead();
-        let mut score = |slots: &[u32], out: &mut [f32]| vectors.codes.distances(query, slots, out);
-        links.descend(entry, links.level(entry), 0, dead, walk, &mut score);
-        links.beam(0, ef, dead, walk, &mut score);
+        let mut score = |slots: &[u32], out: &mut [f32]| codes.distances(query, slots, out);
+        graph.descend(entry, graph.level(entry), 0, self.dead, walk, &mut score);
+        graph.beam(0, ef, self.dead, walk, &mut score);
     }
 
     /// Leaves in the scratch's pool candidates for the `k` nearest that pass.
-    pub(super) fn filtered(
+    fn filtered_candidates(
         &self,
         k: usize,
         params: &SearchParams,
         filter: &Filter<'_>,
         scratch: &mut Scratch,
     ) {
-        let vectors = &self.vectors;
+        let (stored, dead) = (self.stored, self.dead);
         let shortlist = self.config.storage.shortlist(k);
-        let passes = |slot| filter(vectors.id(slot));
+        let passes = |slot| filter(stored.id(slot));
         let ef = self.beam_width(k, params);
         if self.scans(ef, params) {
-            return vectors.scan(shortlist, passes, scratch);
+            return stored.scan(dead, shortlist, passes, scratch);
         }
-        if self.is_empty() {
+        if self.len == 0 {
             return scratch.walk.pool.reset(0);
         }
-        let n = vectors.slots();
+        let n = stored.slots();
         let probes = (0..PROBES).map(|i| (i * n / PROBES) as u32);
-        let passing = probes.filter(|&slot| !vectors.is_dead(slot) && passes(slot)).count();
+        let passing = probes.filter(|&slot| !is_dead(dead, slot) && passes(slot)).count();
         if passing * OFTEN >= PROBES {
             // A quarter more, because a sample may flatter.
-            self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len()), scratch);
+            self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len), scratch);
             scratch.walk.pool.retain(passes);
-            if scratch.walk.pool.len() >= shortlist.min(ef) {
+            if scratch.walk.pool.len() >= self.config.storage.beam(k).0.min(ef) {
                 return;
             }
         } else if passing * SELDOM < PROBES || n / 5 + passing * n / PROBES <= SCORED_PER_EF * ef {
             let mut some = std::mem::take(&mut scratch.some);
             some.clear();
-            some.extend(vectors.live().filter(|&slot| passes(slot)));
-            vectors.scan_some(shortlist, &some, scratch);
+            some.extend(stored.live(dead).filter(|&slot| passes(slot)));
+            stored.scan_some(shortlist, &some, scratch);
             scratch.some = some;
             return;
         }
         self.filtered_walk(ef, &passes, scratch);
         // A beam that is not full has seen all that it can reach; what passes elsewhere is scanned.
         if scratch.walk.pool.len() < ef {
-            vectors.scan(shortlist, passes, scratch);
+            stored.scan(dead, shortlist, passes, scratch);
         }
     }
 
@@ -117,21 +195,21 @@ impl HnswIndex {
         some.extend(walk.pool.iter().map(|(_, slot)| slot));
         let starts = some.len();
         for i in 0..starts {
-            let around = self.links.neighbors(some[i], 0);
-            some.extend(around.filter(|&slot| !self.vectors.is_dead(slot)));
+            let around = self.graph.neighbors(some[i], 0);
+            some.extend(around.filter(|&slot| !is_dead(self.dead, slot)));
         }
         some.retain(|&slot| passes(slot));
         some.sort_unstable();
         some.dedup();
-        let (vectors, dead) = (&self.vectors, self.vectors.dead());
+        let codes = &self.stored.codes;
         walk.distances.resize(some.len(), 0.0);
-        vectors.codes.distances(query, some, &mut walk.distances);
+        codes.distances(query, some, &mut walk.distances);
         walk.pool.reset(ef);
         for (&distance, &slot) in walk.distances.iter().zip(&*some) {
             walk.pool.offer(distance, slot);
         }
-        self.links.filtered_beam(ef, dead, walk, hidden, passes, |slots, out| {
-            vectors.codes.distances(query, slots, out);
+        self.graph.filtered_beam(ef, self.dead, walk, hidden, passes, |slots, out| {
+            codes.distances(query, slots, out);
         });
     }
 }
@@ -140,7 +218,7 @@ impl HnswIndex {
 mod tests {
     use super::*;
     use crate::hash::mix64;
-    use crate::{HnswConfig, Metric};
+    use crate::{HnswConfig, HnswIndex, Index, Metric};
 
     /// The walk itself: through the interface small indexes score all that pass instead.
     #[test]
@@ -158,9 +236,10 @@ mod tests {
             let (mut found, mut wanted) = (0, 0);
             for query in 2_000..2_050 {
                 index.vectors.prepare_query(&vector(query), &mut scratch.query).unwrap();
-                index.vectors.scan(10, passes, &mut scratch);
+                let search = index.searching();
+                search.stored.scan(search.dead, 10, passes, &mut scratch);
                 let truth: Vec<_> = scratch.walk.pool.iter().collect();
-                index.filtered_walk(30, &passes, &mut scratch);
+                search.filtered_walk(30, &passes, &mut scratch);
                 if scratch.walk.pool.len() < 30 {
                     // A search scans then.
                     continue;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::HnswIndex;
-use crate::scratch::Visited;
+use super::{Graph, HnswIndex};
 use crate::{Error, ErrorKind, Index, Method, Scratch, SearchParams};
 
 /// What an index is made of.
@@ -58,21 +57,12 @@ impl HnswIndex {
             }
             degrees[links.neighbors(node, 0).count()] += 1;
         }
-        let mut visited = Visited::default();
-        visited.reset(vectors.dead());
-        let mut stack: Vec<u32> =
-            self.entry.filter(|&node| visited.insert(node)).into_iter().collect();
-        let mut reachable = 0;
-        while let Some(node) = stack.pop() {
-            reachable += 1;
-            stack.extend(links.neighbors(node, 0).filter(|&slot| visited.insert(slot)));
-        }
         Stats {
             vectors: vectors.len(),
             free_slots: vectors.free.len(),
             layers,
             degrees,
-            reachable,
+            reachable: self.order_of_visit().len(),
             vector_bytes: vectors.memory_bytes(),
             link_bytes: links.memory_bytes(),
         }
@@ -146,7 +136,7 @@ impl HnswIndex {
         let mut scratch = Scratch::new();
         let nearest = |query| {
             self.vectors.prepare_query(query, &mut scratch.query)?;
-            self.vectors.scan_exactly(k, &mut scratch);
+            self.vectors.scan_exactly(self.vectors.dead(), k, &mut scratch);
             self.vectors.report(k, &mut scratch);
             Ok(scratch.results.iter().map(|found| found.id).collect())
         };

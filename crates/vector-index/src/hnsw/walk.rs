@@ -5,17 +5,27 @@
 
 use std::collections::VecDeque;
 
-use super::links::{Links, NONE};
+use super::links::NONE;
 use crate::scratch::{Visited, Walk};
 
 /// How many nodes that do not pass are looked through for each that does, at most, as a multiple of
 /// a node's links.
 const HOPS: usize = 4;
 
-impl Links {
+/// What is walked.
+pub(crate) trait Graph {
+    /// How many links a node may have in `layer`.
+    fn width(&self, layer: usize) -> usize;
+
+    /// The highest layer of a node.
+    fn level(&self, node: u32) -> usize;
+
+    /// The links of a node in a layer it takes part in.
+    fn neighbors(&self, node: u32, layer: usize) -> impl Iterator<Item = u32>;
+
     /// Walks the layers from `from` down to the one above `to`, starting at `entry`, and leaves in
     /// `walk.pool` where to start in layer `to`. `dead` are slots that must not be visited.
-    pub(super) fn descend(
+    fn descend(
         &self,
         entry: u32,
         from: usize,
@@ -36,7 +46,7 @@ impl Links {
 
     /// Leaves in `walk.pool` the `ef` nearest nodes that a best-first walk of `layer` finds, which
     /// starts from the nodes that are in the pool before.
-    pub(super) fn beam(
+    fn beam(
         &self,
         layer: usize,
         ef: usize,
@@ -47,11 +57,10 @@ impl Links {
         let gather = |node, visited: &mut Visited, slots: &mut Vec<u32>| {
             // Whether a neighbour was visited cannot be predicted: each is written, and the next
             // written over it if it was.
-            let row = self.row(node, layer);
-            slots.resize(row.len(), NONE);
+            slots.resize(self.width(layer), NONE);
             let unvisited = slots.as_mut_slice();
             let mut len = 0;
-            for &slot in row.iter().take_while(|&&slot| slot != NONE) {
+            for slot in self.neighbors(node, layer) {
                 unvisited[len] = slot;
                 len += usize::from(visited.insert(slot));
             }
@@ -64,7 +73,7 @@ impl Links {
     /// kept. Those that do not are looked through, nearest hops first, until about as many that
     /// pass are found as a node has links (after ACORN, Patel and others 2024, which looks one hop
     /// far); what is not looked through yet waits in `hidden` for the next node.
-    pub(super) fn filtered_beam(
+    fn filtered_beam(
         &self,
         ef: usize,
         dead: &[u64],

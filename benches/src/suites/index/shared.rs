@@ -1,0 +1,102 @@
+//! Searching while another thread changes the index: a shared index, and a lock around one. How a
+//! lock divides the time between the two threads is the system's choice; so both are counted.
+
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use edgekit_vector_index::{
+    HnswConfig, Index, Method, Originals, Scratch, SearchParams, SharedHnsw, Storage,
+};
+
+use super::data::Dataset;
+use super::{K, build};
+use crate::{Suite, Unit};
+
+const PARAMS: SearchParams = SearchParams { ef: 32, method: Method::Graph };
+
+/// How long each side is watched.
+const SPAN: Duration = Duration::from_secs(1);
+
+pub(super) fn declare(suite: &mut Suite) {
+    if !suite.wants("index/shared") {
+        return;
+    }
+    let data = Dataset::debian(128);
+    let storage = Storage::Int8(Originals::F16);
+    let config = HnswConfig { metric: data.metric, storage, ..HnswConfig::default() };
+    let shared = SharedHnsw::new(build(config, &data)).expect("it is not mapped");
+    let locked = RwLock::new(build(config, &data));
+    let on_shared = |query: &[f32], scratch: &mut Scratch| {
+        shared.search(query, K, &PARAMS, scratch).expect("the query is finite").len()
+    };
+    let on_locked = |query: &[f32], scratch: &mut Scratch| {
+        let index = locked.read().expect("nobody panicked");
+        index.search(query, K, &PARAMS, scratch).expect("the query is finite").len()
+    };
+    let nothing = |_, _: &[f32]| std::thread::yield_now();
+    let in_shared = |id, row: &[f32]| shared.upsert(id, row).expect("the data is finite");
+    let in_locked = |id, row: &[f32]| {
+        let mut index = locked.write().expect("nobody panicked");
+        index.upsert(id, row).expect("the data is finite");
+    };
+    print(suite, "undisturbed", watch(&data, nothing, on_shared));
+    print(suite, "while-changing", watch(&data, in_shared, on_shared));
+    print(suite, "behind-a-lock", watch(&data, in_locked, on_locked));
+}
+
+/// What two threads got done beside each other.
+struct Seen {
+    searches_per_second: f64,
+    changes_per_second: f64,
+    /// What 99 % of the searches took at most, in nanoseconds.
+    p99: f64,
+}
+
+fn print(suite: &mut Suite, side: &str, seen: Seen) {
+    let prefix = format!("index/shared/{side}");
+    suite.value(format!("{prefix}/searches"), Unit::PerSecond, seen.searches_per_second);
+    if side != "undisturbed" {
+        suite.value(format!("{prefix}/changes"), Unit::PerSecond, seen.changes_per_second);
+    }
+    suite.value(format!("{prefix}/p99"), Unit::Nanos, seen.p99);
+}
+
+fn watch(
+    data: &Dataset,
+    change: impl Fn(u64, &[f32]) + Sync,
+    search: impl Fn(&[f32], &mut Scratch) -> usize,
+) -> Seen {
+    let (reading, changes) = (AtomicBool::new(true), AtomicU64::new(0));
+    let mut times = Vec::new();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let rows: Vec<&[f32]> = data.base().rev().collect();
+            for (id, row) in (0..rows.len() as u64).zip(&rows).cycle() {
+                change(id, row);
+                changes.fetch_add(1, Relaxed);
+                if !reading.load(Relaxed) {
+                    break;
+                }
+            }
+        });
+        let mut scratch = Scratch::new();
+        for query in data.queries.iter().cycle() {
+            let begun = Instant::now();
+            std::hint::black_box(search(query, &mut scratch));
+            times.push(begun.elapsed().as_nanos() as u64);
+            if start.elapsed() >= SPAN {
+                break;
+            }
+        }
+        reading.store(false, Relaxed);
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    times.sort_unstable();
+    Seen {
+        searches_per_second: times.len() as f64 / seconds,
+        changes_per_second: changes.load(Relaxed) as f64 / seconds,
+        p99: times[times.len() * 99 / 100] as f64,
+    }
+}

@@ -1,0 +1,251 @@
+//! An index that is searched while it changes.
+//!
+//! The writer has an [`HnswIndex`] of its own behind a mutex and changes it as anybody would. What
+//! readers see is a [`View`]: the same rows, to which is only appended, and a copy of the links in
+//! atomics, into which the writer copies each row of links that it changed, and then shows or hides
+//! the vector with one bit. When the room of a view is used up, the writer copies what is there into
+//! a larger one and swaps a pointer; readers finish in the old one.
+
+mod view;
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard};
+
+use arc_swap::ArcSwap;
+
+use crate::hnsw::Search;
+use crate::{Error, Filter, HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch, SearchParams};
+use view::{View, ViewLinks};
+
+/// An [`HnswIndex`] that any number of threads search while others insert and remove: everything
+/// takes `&self`.
+///
+/// - **Searches take no lock** and never wait for a change. A search sees each vector either wholly or
+///   not at all, and those whose insertion returned before it began; never one whose removal did.
+/// - **Changes** are done one at a time; each costs what it costs in an `HnswIndex`, plus copying the
+///   rows of links that it touched.
+/// - While a search and a change overlap, a walk may miss a vector whose links are just being
+///   rewritten, which costs recall as a narrower beam would, and a search that overlaps an
+///   [`upsert`](Self::upsert) may return one result fewer. A scan misses nothing.
+/// - **Room.** Rows that readers may be looking at are not written over: the room of removed vectors is
+///   used again when the arrays are full and are copied without them. That copy makes the change
+///   that needs it slow (`O(n)`, as when a `Vec` grows), and for as long as an old search runs there
+///   are two copies. Links are kept twice: `8 · m` bytes a vector more than in an `HnswIndex`.
+///
+/// ```
+/// use edgekit_vector_index::{HnswConfig, HnswIndex, Scratch, SearchParams, SharedHnsw};
+///
+/// let index = SharedHnsw::new(HnswIndex::new(2, HnswConfig::default())?)?;
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| (0..100).try_for_each(|i| index.insert(i, &[1.0, i as f32])));
+///     let mut scratch = Scratch::new();
+///     while index.len() < 100 {
+///         let found = index.search(&[1.0, 0.0], 1, &SearchParams::default(), &mut scratch);
+///         assert!(found.unwrap().iter().all(|near| near.id == 0));
+///     }
+/// });
+/// # Ok::<(), edgekit_vector_index::Error>(())
+/// ```
+pub struct SharedHnsw {
+    config: HnswConfig,
+    dim: usize,
+    writer: Mutex<HnswIndex>,
+    view: ArcSwap<View>,
+}
+
+impl SharedHnsw {
+    /// Shares an index, which is copied: `O(n)`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) if it is a mapped file, which any number of threads
+    /// can search as it is.
+    pub fn new(index: HnswIndex) -> Result<Self, Error> {
+        index.vectors.check_writable()?;
+        let (config, dim) = (index.config, index.dim());
+        let (index, view) = roomy(&index);
+        Ok(SharedHnsw { config, dim, writer: Mutex::new(index), view: ArcSwap::from_pointee(view) })
+    }
+
+    /// The index itself, copied once more into arrays without spare room: `O(n)`.
+    pub fn into_inner(self) -> HnswIndex {
+        let index = self.writer();
+        index.picked(&index.vectors.live().collect::<Vec<_>>(), None)
+    }
+
+    /// Runs `read` on the index as the writer has it, between changes: for [`save`](HnswIndex::save),
+    /// [`stats`](HnswIndex::stats), [`contains`](Index::contains) and whatever else takes `&self`.
+    /// Changes wait for it; searches do not.
+    pub fn with<T>(&self, read: impl FnOnce(&HnswIndex) -> T) -> T {
+        read(&self.writer())
+    }
+
+    /// The distance that results are ranked by.
+    pub fn metric(&self) -> Metric {
+        self.config.metric
+    }
+
+    /// How many values a vector has.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// How many vectors are stored.
+    pub fn len(&self) -> usize {
+        self.view.load().len()
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of heap memory, spare room and the readers' links included.
+    pub fn memory_bytes(&self) -> usize {
+        self.writer().memory_bytes() + self.view.load().memory_bytes()
+    }
+
+    /// Stores `vector` under `id`; as [`Index::insert`].
+    ///
+    /// # Errors
+    ///
+    /// As there. The index is unchanged then.
+    pub fn insert(&self, id: u64, vector: &[f32]) -> Result<(), Error> {
+        let mut index = self.writer();
+        self.make_room(&mut index);
+        index.insert(id, vector)?;
+        let view = self.view.load();
+        let slot = view.take_over(&mut index, None);
+        view.show(&index, slot);
+        Ok(())
+    }
+
+    /// Removes the vector stored under `id`; whether there was one. Searches that begin afterwards
+    /// do not find it.
+    ///
+    /// # Errors
+    ///
+    /// None today; as [`Index::remove`].
+    pub fn remove(&self, id: u64) -> Result<bool, Error> {
+        let mut index = self.writer();
+        let Some(slot) = index.vectors.slot(id) else { return Ok(false) };
+        index.remove(id)?;
+        let view = self.view.load();
+        view.take_over(&mut index, Some(slot));
+        view.hide(&index, slot);
+        Ok(true)
+    }
+
+    /// Stores `vector` under `id`, instead of what is there: searches see the one or the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert), but for `DuplicateId`. The index is unchanged then.
+    pub fn upsert(&self, id: u64, vector: &[f32]) -> Result<(), Error> {
+        let mut index = self.writer();
+        self.make_room(&mut index);
+        let old = index.vectors.slot(id);
+        index.upsert(id, vector)?;
+        let view = self.view.load();
+        let new = view.take_over(&mut index, old);
+        view.replace(&index, old, new);
+        Ok(())
+    }
+
+    /// The `k` vectors nearest to `query`; as [`Index::search`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn search<'s>(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.read(scratch, |search, scratch| search.nearest(query, k, params, scratch))
+    }
+
+    /// The `k` nearest among those that pass; as [`Index::search_filtered`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn search_filtered<'s>(
+        &self,
+        query: &[f32],
+        k: usize,
+        params: &SearchParams,
+        filter: &Filter<'_>,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.read(scratch, |search, scratch| search.filtered(query, k, params, filter, scratch))
+    }
+
+    /// All vectors at most `radius` away; as [`Index::search_range`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn search_range<'s>(
+        &self,
+        query: &[f32],
+        radius: f32,
+        params: &SearchParams,
+        scratch: &'s mut Scratch,
+    ) -> Result<&'s [Neighbor], Error> {
+        self.read(scratch, |search, scratch| search.within(query, radius, params, scratch))
+    }
+
+    fn read<'s>(
+        &self,
+        scratch: &'s mut Scratch,
+        answer: impl FnOnce(&Search<'_, ViewLinks>, &mut Scratch) -> Result<(), Error>,
+    ) -> Result<&'s [Neighbor], Error> {
+        let view = self.view.load();
+        // Out of the scratch while it is read beside it.
+        let mut dead = std::mem::take(&mut scratch.dead);
+        let moment = view.snapshot(&mut dead);
+        let answered = answer(&view.searching(&self.config, &moment, &dead), scratch);
+        scratch.dead = dead;
+        answered?;
+        view.settle(&moment, scratch);
+        Ok(&scratch.results)
+    }
+
+    /// Replaces the view by a larger one, without the removed vectors, if the next vector may not
+    /// fit it.
+    fn make_room(&self, index: &mut HnswIndex) {
+        if !self.view.load().has_room(index) {
+            let (larger, view) = roomy(index);
+            *index = larger;
+            self.view.store(view.into());
+        }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, HnswIndex> {
+        self.writer.lock().expect("no change panicked before")
+    }
+}
+
+/// A copy of the index without its removed vectors, in arrays that have room for half as many again
+/// and that a view shows.
+fn roomy(index: &HnswIndex) -> (HnswIndex, View) {
+    let live: Vec<u32> = index.vectors.live().collect();
+    let capacity = (live.len() + live.len() / 2 + 64).min(crate::pool::MAX_IDS);
+    let mut copy = index.picked(&live, Some(capacity));
+    let view = View::new(&copy, capacity);
+    copy.links.written = Some(Vec::new());
+    (copy, view)
+}
+
+impl fmt::Debug for SharedHnsw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedHnsw")
+            .field("config", &self.config)
+            .field("dim", &self.dim)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
