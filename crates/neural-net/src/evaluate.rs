@@ -46,23 +46,27 @@ impl Network {
         let (width, height) = (self.input_size(), self.output_size());
         let mut outputs = std::mem::take(&mut scratch.outputs);
         outputs.resize(outputs.len().max(ROWS * height), 0.0);
-        let mut judge = Judge::new(self, loss, bit_fail_limit);
+        let mut spans = std::mem::take(&mut scratch.spans);
+        spans.clear();
+        spans.extend(self.output_spans());
+        let mut judge = Judge::new(&spans, loss, bit_fail_limit);
         let blocks = data.inputs().chunks(ROWS * width).zip(data.targets().chunks(ROWS * height));
         for (inputs, targets) in blocks {
             let outputs = &mut outputs[..targets.len()];
             self.run_batch(inputs, outputs, scratch)?;
             judge.add(outputs, targets);
         }
-        scratch.outputs = outputs;
-        Ok(judge.evaluation())
+        let evaluation = judge.evaluation();
+        (scratch.outputs, scratch.spans) = (outputs, spans);
+        Ok(evaluation)
     }
 }
 
 /// Sums over outputs that somebody else computes.
-pub(crate) struct Judge {
+pub(crate) struct Judge<'a> {
     loss: Loss,
     limit: f32,
-    spans: Vec<f32>,
+    spans: &'a [f32],
     objective: f64,
     squares: f64,
     failed: usize,
@@ -70,9 +74,9 @@ pub(crate) struct Judge {
     rows: usize,
 }
 
-impl Judge {
-    pub(crate) fn new(network: &Network, loss: Loss, limit: f32) -> Self {
-        let spans = network.spans();
+impl<'a> Judge<'a> {
+    /// `spans` has 2 for outputs between −1 and 1, else 1.
+    pub(crate) fn new(spans: &'a [f32], loss: Loss, limit: f32) -> Self {
         Judge { loss, limit, spans, objective: 0.0, squares: 0.0, failed: 0, right: 0, rows: 0 }
     }
 
@@ -80,9 +84,9 @@ impl Judge {
         let kernels = Kernels::get();
         let width = self.spans.len();
         for (y, t) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
-            self.objective += self.loss.objective(y, t, &self.spans);
+            self.objective += self.loss.objective(y, t, self.spans);
             self.squares += f64::from(kernels.l2_squared(y, t));
-            for ((y, t), span) in y.iter().zip(t).zip(&self.spans) {
+            for ((y, t), span) in y.iter().zip(t).zip(self.spans) {
                 // A NaN fails.
                 let passes = (y - t).abs() < self.limit * span;
                 self.failed += usize::from(!passes);

@@ -190,7 +190,8 @@ impl QuantizedNetwork {
 
     /// Bytes of codes, scales and biases.
     pub fn bytes(&self) -> usize {
-        let bytes = |layer: &Layer| layer.codes.len() + 4 * (layer.scales.len() + layer.biases.len());
+        let bytes =
+            |layer: &Layer| layer.codes.len() + 4 * (layer.scales.len() + layer.biases.len());
         self.layers.iter().map(bytes).sum()
     }
 
@@ -253,8 +254,9 @@ impl QuantizedNetwork {
         let mut quantized = plain.clone();
         original.run_batch(data.inputs(), &mut plain, &mut Scratch::default())?;
         self.run_batch(data.inputs(), &mut quantized, &mut QuantizedScratch::default())?;
+        let spans = original.spans();
         let judge = |outputs: &[f32]| {
-            let mut judge = Judge::new(original, loss, bit_fail_limit);
+            let mut judge = Judge::new(&spans, loss, bit_fail_limit);
             judge.add(outputs, data.targets());
             judge.evaluation()
         };
@@ -304,8 +306,7 @@ mod tests {
                             .zip(&codes)
                             .map(|(w, c)| i32::from(*w) * (i32::from(*c) - zero))
                             .sum();
-                        let correction = zero
-                            * row.iter().map(|w| i32::from(*w)).sum::<i32>();
+                        let correction = zero * row.iter().map(|w| i32::from(*w)).sum::<i32>();
                         let bias = f64::from(layer.biases[j])
                             + f64::from(layer.scales[j]) * f64::from(correction);
                         let u = f64::from(layer.scales[j]) * f64::from(sum) + bias;

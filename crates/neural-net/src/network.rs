@@ -232,9 +232,13 @@ impl Network {
     }
 
     /// 2 for outputs between −1 and 1, else 1.
-    pub(crate) fn spans(&self) -> Vec<f32> {
+    pub(crate) fn output_spans(&self) -> impl Iterator<Item = f32> {
         let span = |f: Function| if f.activation.is_symmetric() { 2.0 } else { 1.0 };
-        self.functions(self.layers.len() - 1).map(span).collect()
+        self.functions(self.layers.len() - 1).map(span)
+    }
+
+    pub(crate) fn spans(&self) -> Vec<f32> {
+        self.output_spans().collect()
     }
 
     /// Neurons, biases included, as they are numbered.

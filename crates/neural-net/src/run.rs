@@ -22,6 +22,7 @@ pub struct Scratch {
     other: AVec<f32>,
     pub(crate) values: Vec<f32>,
     pub(crate) outputs: Vec<f32>,
+    pub(crate) spans: Vec<f32>,
 }
 
 impl Default for Scratch {
@@ -33,6 +34,7 @@ impl Default for Scratch {
             other: AVec::new(64),
             values: Vec::new(),
             outputs: Vec::new(),
+            spans: Vec::new(),
         }
     }
 }

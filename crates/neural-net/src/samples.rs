@@ -38,7 +38,9 @@ impl<R: BufRead> FannSamples<R> {
         let mut fields = Fields { reader, line: 1, field: Vec::new(), ended: false };
         let mut count = |what: &str| match fields.next_in_file()? {
             Some(text) => text.parse::<u64>().map_err(|_| {
-                Error::format(format!("{text:?} is no number of {what}; a .data file begins with it"))
+                Error::format(format!(
+                    "{text:?} is no number of {what}; a .data file begins with it"
+                ))
             }),
             None => Err(Error::format(format!("the file ends before its number of {what}"))),
         };
@@ -51,17 +53,17 @@ impl<R: BufRead> FannSamples<R> {
     }
 
     fn sample(&mut self) -> Result<Sample, Error> {
-        let mut values = |count: usize| {
-            (0..count)
-                .map(|_| match self.fields.next_in_file()? {
-                    Some(text) => finite(text, self.fields.line),
-                    None => Err(Error::format(format!(
-                        "the file ends in the middle of a sample, {} samples early",
-                        self.left + 1
-                    ))),
-                })
-                .collect::<Result<Vec<f32>, Error>>()
+        let (fields, left) = (&mut self.fields, self.left + 1);
+        let mut value = |_| {
+            let line = fields.line;
+            match fields.next_in_file()? {
+                Some(text) => finite(text, line),
+                None => Err(Error::format(format!(
+                    "the file ends in the middle of a sample, {left} samples early"
+                ))),
+            }
         };
+        let mut values = |count| (0..count).map(&mut value).collect::<Result<Vec<f32>, Error>>();
         Ok(Sample { input: values(self.inputs)?, target: values(self.targets)? })
     }
 }

@@ -66,7 +66,8 @@ fn exclusive_or_needs_a_neuron_or_two() {
 fn several_outputs_and_the_limits_are_kept() {
     let data = digits().folds(10, 1).unwrap().swap_remove(0).1;
     let start = Network::builder(&[64, 10]).shortcut().build().unwrap();
-    let config = CascadeConfig { max_neurons: 2, groups: 1, max_epochs: 30, mse: 0.0, ..Default::default() };
+    let config =
+        CascadeConfig { max_neurons: 2, groups: 1, max_epochs: 30, mse: 0.0, ..Default::default() };
     let grown = cascade(start.clone(), &data, &config, |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(grown.layer_sizes().collect::<Vec<_>>(), [64, 1, 1, 10]);
     let stopped = cascade(start, &data, &config, |p| match p.neurons {
