@@ -10,7 +10,7 @@ use edgekit_kernels_simd::{Epilogue, GemmScratch, Kernels, Matrix, MatrixMut};
 use edgekit_neural_net::{
     Activation, Adam, Algorithm, BIT_FAIL_LIMIT, Backprop, Calibration, CascadeConfig, Csv,
     CsvSamples, Dataset, Decay, Loss, Network, QuantizedScratch, Quickprop, Rprop, Sarprop,
-    Scratch, Stop, Targets, TrainConfig, Trainer, cascade, cross_validate,
+    Schedule, Scratch, Stop, Targets, TrainConfig, Trainer, cascade, cross_validate,
 };
 
 use crate::{Series, Suite, Unit};
@@ -83,9 +83,10 @@ fn training(suite: &mut Suite, train: &Rc<Dataset>) {
         ("mini-batch-64", Algorithm::Adam(Adam::default()), Some(64)),
     ];
     for (name, algorithm, batch) in cases {
-        let (mut trainer, train) = (trainer(algorithm, batch), train.clone());
+        let train = train.clone();
+        // From the same weights each time, as the rivals.
         suite.measure(format!("neural-net/train/{name}/ours"), Unit::PerSecond, move || {
-            epochs(&mut trainer, &train)
+            epochs(&mut trainer(algorithm, batch), &train)
         });
     }
 }
@@ -128,7 +129,7 @@ fn integers(suite: &mut Suite, data: &Rc<Dataset>) {
     let (mut lost, mut agreement) = (0.0, 0.0);
     let mut last = None;
     for (train, held_out) in &folds {
-        let mut trainer = trainer(Algorithm::Adam(Adam { rate: 3e-3, ..ADAM }), Some(64));
+        let mut trainer = trainer(Algorithm::Adam(ADAM), Some(32));
         (0..40).for_each(|_| trainer.epoch(train).expect("it converges"));
         let net = trainer.into_network();
         let quantized = net.quantize(train, Calibration::MinMax).expect("dense");
@@ -250,26 +251,34 @@ fn sizes(suite: &mut Suite) {
     }
 }
 
-const ADAM: Adam = Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+/// For small batches of digits.
+const ADAM: Adam = Adam { rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /// Mean accuracy on held-out digits, five folds, for every trainer.
 fn quality(suite: &mut Suite, data: &Dataset) {
     let rprop = Rprop { initial: 0.01, max: 1.0, ..Rprop::default() };
+    let sarprop = Sarprop { rprop: Rprop { min: 1e-6, ..rprop }, ..Sarprop::default() };
+    let slow = Backprop { rate: 0.5, momentum: 0.5 };
     let cases = [
         ("incremental", Algorithm::Incremental(Backprop { rate: 0.3, momentum: 0.0 }), None, 40),
         ("rprop", Algorithm::Rprop(rprop), None, 100),
-        ("adam", Algorithm::Adam(Adam { rate: 3e-3, ..ADAM }), Some(64), 40),
-        ("adamw", Algorithm::AdamW(Adam { rate: 3e-3, ..ADAM }, Decay::default()), Some(64), 40),
-        ("batch", Algorithm::Batch(Backprop { rate: 1.0, momentum: 0.9 }), Some(64), 40),
-        ("quickprop", Algorithm::Quickprop(Quickprop::default()), None, 200),
-        ("sarprop", Algorithm::Sarprop(Sarprop { rprop, ..Sarprop::default() }), None, 100),
+        ("adam", Algorithm::Adam(ADAM), Some(32), 40),
+        ("adamw", Algorithm::AdamW(ADAM, Decay::default()), Some(32), 60),
+        ("batch", Algorithm::Batch(slow), Some(16), 40),
+        ("quickprop", Algorithm::Quickprop(Quickprop::default()), None, 400),
+        ("sarprop", Algorithm::Sarprop(sarprop), None, 200),
     ];
     for (name, algorithm, batch, max_epochs) in cases {
         let id = format!("neural-net/digits/{name}");
         if !suite.wants(&id) {
             continue;
         }
-        let config = TrainConfig { algorithm, batch, max_epochs, seed: 1, ..Default::default() };
+        let schedule = match algorithm {
+            Algorithm::AdamW(..) => Schedule::Cosine { epochs: max_epochs, floor: 0.01 },
+            _ => Schedule::Constant,
+        };
+        let config =
+            TrainConfig { algorithm, batch, schedule, max_epochs, seed: 1, ..Default::default() };
         let folds = cross_validate(&network(128), &config, data, 5, 1).expect("it converges");
         let mean = folds.iter().map(|fold| fold.accuracy).sum::<f64>() / folds.len() as f64;
         suite.value(id, Unit::Share, mean);

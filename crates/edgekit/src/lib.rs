@@ -28,6 +28,9 @@ pub use edgekit_kernels_simd as kernels_simd;
 #[cfg(feature = "mempool")]
 #[doc(inline)]
 pub use edgekit_mempool as mempool;
+#[cfg(feature = "neural-net")]
+#[doc(inline)]
+pub use edgekit_neural_net as neural_net;
 #[cfg(feature = "pipeline")]
 #[doc(inline)]
 pub use edgekit_pipeline as pipeline;

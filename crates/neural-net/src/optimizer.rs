@@ -264,7 +264,7 @@ fn backprop(rate: f32, momentum: f32, weights: &mut [f32], gradient: &[f32], las
     }
 }
 
-/// A step with the sign of `slope`, and none where that is zero.
+/// `step` times the sign of `slope`, and nothing where that is zero.
 #[inline(always)]
 fn signed(step: f32, slope: f32) -> f32 {
     if slope > 0.0 {
@@ -284,7 +284,8 @@ fn irprop_minus(
     slopes: &mut [f32],
 ) {
     for (((w, g), step), last) in weights.iter_mut().zip(gradient).zip(steps).zip(slopes) {
-        let sign = *last * g;
+        // Not their product, which may be too small to be quick.
+        let sign = signed(*last, *g);
         let grown = (*step * rprop.increase).min(rprop.max);
         let shrunk = (*step * rprop.decrease).max(rprop.min);
         *step = if sign > 0.0 {
