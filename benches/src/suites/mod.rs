@@ -12,6 +12,7 @@ pub mod index;
 pub mod kernels;
 pub mod log;
 pub mod mempool;
+pub mod neural_net;
 pub mod pipeline;
 pub mod qlearning;
 pub mod quantize;
@@ -31,6 +32,7 @@ pub const SUITES: &[Entry] = &[
     ("mempool", mempool::declare),
     ("batcher", batcher::declare),
     ("pipeline", pipeline::declare),
+    ("neural-net", neural_net::declare),
     ("log", log::declare),
     ("qlearning", qlearning::declare),
     ("spikes", spikes::declare),
