@@ -333,6 +333,9 @@ mod tests {
         let mut values: Vec<f32> =
             (0..100_000).map(|i| ((i * 7919) % 2001) as f32 / 1000.0 - 1.0).collect();
         values.push(30.0);
+        let mirrored = of(values.iter().map(|x| -x));
+        let (low, high) = mirrored.mse_range(Scheme::Asymmetric).unwrap();
+        assert!((low + 26.5).abs() < 0.6 && high > 0.9, "{low} {high}");
         let histogram = of(values);
         assert_eq!(histogram.range().unwrap().1, 30.0);
         assert!(histogram.percentile_range(0.1).unwrap().1 < 1.01);
