@@ -59,6 +59,6 @@ fn build_revision(hash: &str) -> Result<PathBuf> {
 
 /// The facade's demonstration.
 pub(crate) fn demo(args: &[String]) -> Result {
-    let example = ["run", "--release", "-p", "edgekit", "--example", "edge_node"];
+    let example = ["run", "--profile", "demo", "-p", "edgekit", "--example", "edge_node"];
     start(cargo(example).args(["--features", "full", "--"]).args(args))
 }
