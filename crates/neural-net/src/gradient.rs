@@ -294,7 +294,7 @@ mod tests {
     fn check(network: &Network, data: &Dataset, loss: Loss) {
         let gradient = network.gradient(data, loss).unwrap();
         let here = objective(network, data, loss);
-        for i in 0..gradient.len() {
+        for (i, found) in gradient.into_iter().enumerate() {
             let h = 4e-3_f32;
             let moved = |by: f32| {
                 let mut network = network.clone();
@@ -305,7 +305,7 @@ mod tests {
                 ((here - moved(-h)) / f64::from(h), (moved(h) - here) / f64::from(h));
             let (low, high) = (left.min(right), left.max(right));
             let slack = 3e-3 * (1.0 + here.abs().max(low.abs()).max(high.abs()));
-            let found = f64::from(gradient[i]);
+            let found = f64::from(found);
             assert!(
                 found > low - slack && found < high + slack,
                 "{loss:?}, weight {i}: {found} is not within {low} and {high}"
