@@ -65,7 +65,7 @@ impl Gradients {
         parallel: bool,
     ) {
         let weights = network.weights.len();
-        let share = (SHARE / weights.max(1)).clamp(32, 480);
+        let share = (SHARE / weights.max(1)).clamp(128, 480);
         let count = rows.len();
         self.sum.clear();
         self.sum.resize(weights, 0.0);
@@ -84,8 +84,11 @@ impl Gradients {
                 worker.pass(network, kernels, loss, data, at(done + i), spans);
             };
             for_each(workers, parallel, work);
-            for worker in &self.workers[..now] {
-                kernels.axpy(1.0, &worker.gradient, &mut self.sum);
+            if shares == 1 {
+                std::mem::swap(&mut self.workers[0].gradient, &mut self.sum);
+            } else {
+                let gradients = self.workers[..now].iter().map(|worker| &worker.gradient);
+                gradients.for_each(|gradient| kernels.axpy(1.0, gradient, &mut self.sum));
             }
             done += now;
         }
