@@ -50,7 +50,7 @@ impl Dataset {
         height: usize,
     ) -> Result<Self, Error> {
         let mut data = Dataset::new(width, height)?;
-        let whole = inputs.len() % width == 0 && targets.len() % height == 0;
+        let whole = inputs.len().is_multiple_of(width) && targets.len().is_multiple_of(height);
         if !whole || inputs.len() / width != targets.len() / height {
             return Err(Error::shape(format!(
                 "{} inputs in rows of {width} and {} targets in rows of {height}",

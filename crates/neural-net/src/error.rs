@@ -77,8 +77,7 @@ impl From<edgekit_quantize::Error> for Error {
 
 /// Refuses NaN and infinities, naming the first.
 pub(crate) fn check_finite(values: &[f32], what: &str) -> Result<(), Error> {
-    // Branch-free, so that it is vectorised: the difference of such values is not zero.
-    if values.iter().all(|x| x - x == 0.0) {
+    if values.iter().all(|x| x.is_finite()) {
         return Ok(());
     }
     let at = values.iter().position(|x| !x.is_finite()).unwrap_or(0);

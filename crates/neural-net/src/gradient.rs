@@ -65,7 +65,7 @@ impl Gradients {
         parallel: bool,
     ) {
         let weights = network.weights.len();
-        let share = (SHARE / weights.max(1)).clamp(32, 480);
+        let share = (SHARE / weights.max(1)).clamp(128, 480);
         let count = rows.len();
         self.sum.clear();
         self.sum.resize(weights, 0.0);
@@ -84,8 +84,11 @@ impl Gradients {
                 worker.pass(network, kernels, loss, data, at(done + i), spans);
             };
             for_each(workers, parallel, work);
-            for worker in &self.workers[..now] {
-                kernels.axpy(1.0, &worker.gradient, &mut self.sum);
+            if shares == 1 {
+                std::mem::swap(&mut self.workers[0].gradient, &mut self.sum);
+            } else {
+                let gradients = self.workers[..now].iter().map(|worker| &worker.gradient);
+                gradients.for_each(|gradient| kernels.axpy(1.0, gradient, &mut self.sum));
             }
             done += now;
         }
@@ -294,7 +297,7 @@ mod tests {
     fn check(network: &Network, data: &Dataset, loss: Loss) {
         let gradient = network.gradient(data, loss).unwrap();
         let here = objective(network, data, loss);
-        for i in 0..gradient.len() {
+        for (i, found) in gradient.into_iter().enumerate() {
             let h = 4e-3_f32;
             let moved = |by: f32| {
                 let mut network = network.clone();
@@ -305,7 +308,7 @@ mod tests {
                 ((here - moved(-h)) / f64::from(h), (moved(h) - here) / f64::from(h));
             let (low, high) = (left.min(right), left.max(right));
             let slack = 3e-3 * (1.0 + here.abs().max(low.abs()).max(high.abs()));
-            let found = f64::from(gradient[i]);
+            let found = f64::from(found);
             assert!(
                 found > low - slack && found < high + slack,
                 "{loss:?}, weight {i}: {found} is not within {low} and {high}"

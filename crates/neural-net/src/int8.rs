@@ -13,6 +13,8 @@ use crate::{Error, ErrorKind};
 
 /// Rows that go through all layers together.
 const ROWS: usize = 480;
+/// Rows for which a product does not pay: it would reorder all weights for them.
+const FEW: usize = 4;
 
 /// A dense network whose weights and layers' inputs are 8-bit codes.
 ///
@@ -159,8 +161,13 @@ impl Layer {
     ) {
         let rows = Rows::new(codes, self.inputs, self.inputs);
         let weights = Rows::new(&self.codes, self.inputs, self.inputs);
-        kernels.gemm_i8(rows, weights, sums, gemm);
         let outputs = self.neurons.len();
+        if rows.len() < FEW {
+            let each = codes.chunks_exact(self.inputs).zip(sums.chunks_exact_mut(outputs));
+            each.for_each(|(codes, sums)| kernels.dot_i8_many(codes, weights, sums));
+        } else {
+            kernels.gemm_i8(rows, weights, sums, gemm);
+        }
         for (values, sums) in values.chunks_exact_mut(outputs).zip(sums.chunks_exact(outputs)) {
             let terms = self.scales.iter().zip(&self.biases);
             for ((value, sum), (scale, bias)) in values.iter_mut().zip(sums).zip(terms) {
