@@ -46,10 +46,8 @@ pub(crate) fn rows<S: Copy, D: Score<S>>(
             }
         }
         let found = D::four(s, query, group(rows, ids, i, count));
-        if let Some(whole) = out.get_mut(i..i + 4) {
-            for k in 0..4 {
-                whole[k] = found[k];
-            }
+        if let Some([a, b, c, d, ..]) = out.get_mut(i..) {
+            [*a, *b, *c, *d] = found;
         } else {
             for k in 0..4 {
                 put(out, i + k, found[k]);
