@@ -46,8 +46,12 @@ pub(crate) fn rows<S: Copy, D: Score<S>>(
             }
         }
         let found = D::four(s, query, group(rows, ids, i, count));
-        for k in 0..4 {
-            put(out, i + k, found[k]);
+        if let Some([a, b, c, d, ..]) = out.get_mut(i..) {
+            [*a, *b, *c, *d] = found;
+        } else {
+            for k in 0..4 {
+                put(out, i + k, found[k]);
+            }
         }
         i += 4;
     }
@@ -56,21 +60,18 @@ pub(crate) fn rows<S: Copy, D: Score<S>>(
 /// The rows for the places from `i < count` on; for those behind the last, the last again.
 #[inline(always)]
 fn group<'a, T>(rows: Rows<'a, T>, ids: Option<&[u32]>, i: usize, count: usize) -> [&'a [T]; 4] {
-    let last = count - 1;
-    let mut group: [&[T]; 4] = [&[]; 4];
-    for k in 0..4 {
-        let place = if i + k < last { i + k } else { last };
-        let row = match ids {
-            Some(ids) => ids.get(place).map_or(
-                0,
-                #[inline(always)]
-                |id| *id as usize,
-            ),
-            None => place,
-        };
-        group[k] = rows.at(row);
-    }
-    group
+    let [a, b, c, d] = match ids {
+        Some(ids) => match ids.get(i..) {
+            Some(&[a, b, c, d, ..]) => [a as usize, b as usize, c as usize, d as usize],
+            Some(&[a, b, c]) => [a as usize, b as usize, c as usize, c as usize],
+            Some(&[a, b]) => [a as usize, b as usize, b as usize, b as usize],
+            Some(&[a]) => [a as usize; 4],
+            _ => [0; 4],
+        },
+        None if i + 4 <= count => [i, i + 1, i + 2, i + 3],
+        None => [i, if i + 1 < count { i + 1 } else { i }, count - 1, count - 1],
+    };
+    [rows.at(a), rows.at(b), rows.at(c), rows.at(d)]
 }
 
 /// Every whole group of four queries against every row; `out` has a row for each query.
