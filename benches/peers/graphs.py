@@ -1,9 +1,10 @@
 """Recall and speed of other libraries' graph indexes, on one thread, as JSON.
 
-usage: graphs.py hnswlib|faiss|svs ip|l2 BASE.fvecs QUERY.fvecs EF [EF ...]
+usage: graphs.py hnswlib|faiss|svs|faiss-flat ip|l2 BASE.fvecs QUERY.fvecs EF [EF ...]
 
 Builds with M 16 and efConstruction 200 (SVS: Vamana of degree 32 with LVQ8), asks for the ten
-nearest of all queries in one call at each ef, five times, and prints
+nearest of all queries in one call at each ef, five times.
+faiss-flat is exact and has no ef: the number is how many queries are asked at once. Prints
 {"build": seconds, "bytes": resident growth, "points": [[ef, recall, queries per second], ...]}.
 """
 
@@ -60,6 +61,20 @@ def faiss(metric, base):
     return search
 
 
+def faiss_flat(metric, base):
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    index = faiss.IndexFlatIP(base.shape[1]) if metric == "ip" else faiss.IndexFlatL2(base.shape[1])
+    index.add(base)
+
+    def search(queries, batch):
+        parts = [queries[i : i + batch] for i in range(0, len(queries), batch)]
+        return lambda: np.concatenate([index.search(part, K)[1] for part in parts])
+
+    return search
+
+
 def svs(metric, base):
     import svs
 
@@ -83,7 +98,8 @@ def main():
     right = truth(metric, base, queries)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
-    search = {"hnswlib": hnswlib, "faiss": faiss, "svs": svs}[library](metric, base)
+    makers = {"hnswlib": hnswlib, "faiss": faiss, "svs": svs, "faiss-flat": faiss_flat}
+    search = makers[library](metric, base)
     build = time.perf_counter() - start
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident) * 1024
     points = []

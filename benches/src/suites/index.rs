@@ -95,6 +95,8 @@ fn real(suite: &mut Suite, dim: usize) {
     for library in python::LIBRARIES {
         python::compete(suite, &data, library);
     }
+    #[cfg(feature = "peers")]
+    python::scan(suite, &data);
 }
 
 fn build(config: HnswConfig, data: &Dataset) -> HnswIndex {

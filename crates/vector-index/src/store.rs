@@ -58,9 +58,9 @@ impl Storage {
     /// How many of the nearest by code a scan scores again to find the `k` nearest.
     pub(crate) fn shortlist(self, k: usize) -> usize {
         match self {
-            Storage::Int8(_) => k + k.div_ceil(5),
-            Storage::Int4(_) => 2 * k,
-            Storage::Binary(_) => 10 * k,
+            Storage::Int8(_) => k.saturating_add(k.div_ceil(5)),
+            Storage::Int4(_) => k.saturating_mul(2),
+            Storage::Binary(_) => k.saturating_mul(10),
             Storage::F32 | Storage::F16 | Storage::Bf16 => k,
         }
     }
@@ -69,7 +69,7 @@ impl Storage {
     /// all, so that a wider beam is also a longer shortlist.
     pub(crate) fn beam(self, k: usize) -> (usize, usize) {
         match self {
-            Storage::Binary(_) => (4 * k, usize::MAX),
+            Storage::Binary(_) => (k.saturating_mul(4), usize::MAX),
             _ => (self.shortlist(k), self.shortlist(k)),
         }
     }

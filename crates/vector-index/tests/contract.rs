@@ -130,6 +130,17 @@ fn settings_out_of_range_are_refused() {
 }
 
 #[test]
+fn an_endless_beam_is_as_wide_as_the_data() {
+    let data = vectors(Shape::Uniform, 60, 4, 9);
+    let config = HnswConfig { ef_construction: usize::MAX, ..HnswConfig::default() };
+    let mut index = HnswIndex::new(4, config).unwrap();
+    fill(&mut index, &data);
+    let mut scratch = Scratch::new();
+    let params = graph(usize::MAX);
+    assert_eq!(index.search(&data[0], 60, &params, &mut scratch).unwrap().len(), 60);
+}
+
+#[test]
 fn a_seed_decides_the_index() {
     let data = vectors(Shape::Gaussian, 800, 16, 3);
     let answers = |seed| {

@@ -279,6 +279,8 @@ fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_ma
         ("link far beyond", forged().section(BASE, 40, &(u32::MAX - 1).to_le_bytes())),
         ("link to itself", forged().section(BASE, 40, &1_u32.to_le_bytes())),
         ("no links", forged().section(BASE, 40, &[0xff; 4])),
+        ("link behind the last", forged().section(BASE, 72, &[255, 255, 255, 255, 2, 0, 0, 0])),
+        ("links of a removed node", forged().section(BASE, 0, &[1, 0, 0, 0])),
         ("link to a node of a lower layer", forged().section(UPPER, 0, &low)),
         ("levels without rows", forged().section(LEVELS, 1, &[200])),
         ("layer without rows", forged().section(LEVELS, 1, &[16])),

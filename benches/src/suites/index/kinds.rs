@@ -1,5 +1,6 @@
 //! Storage kinds, filters and files: what each saves and what it costs.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use edgekit_vector_index::{
 
 use super::contenders::{Contender, Ours};
 use super::data::Dataset;
-use super::{K, build, compete, latency};
+use super::{K, build, compete, latency, queries_per_second};
 use crate::{Suite, Unit};
 
 /// The settings that are fastest at equal recall: more links, which the codes' smaller rows pay
@@ -79,9 +80,16 @@ pub(super) fn scans(suite: &mut Suite, data: &Rc<Dataset>) {
             let mut scan = Scan { index, scratch: Scratch::new() };
             let recall = data.recall(|query, found| scan.search(query, K, found));
             suite.value(format!("{prefix}/recall@10"), Unit::Share, recall);
+            let scan = Rc::new(RefCell::new(scan));
+            {
+                let (data, scan) = (data.clone(), scan.clone());
+                suite.measure(format!("{prefix}/qps"), Unit::PerSecond, move || {
+                    queries_per_second(&data, &mut *scan.borrow_mut(), 3)
+                });
+            }
             let data = data.clone();
             suite.measure(format!("{prefix}/p95"), Unit::Nanos, move || {
-                latency(&data, &mut scan, 95)
+                latency(&data, &mut *scan.borrow_mut(), 95)
             });
         }
     }

@@ -55,6 +55,26 @@ pub(super) fn compete(suite: &mut Suite, data: &Rc<Dataset>, library: &'static s
     }
 }
 
+/// Exact search by faiss, one query at a time and all of them at once.
+pub(super) fn scan(suite: &mut Suite, data: &Rc<Dataset>) {
+    let prefix = format!("index/{}/faiss-flat", data.dim);
+    if !suite.wants(&prefix) {
+        return;
+    }
+    for (batch, at) in [(1, ""), (data.queries.len(), "batch/")] {
+        let mut measured = match run(data, "faiss-flat", &[batch]) {
+            Ok(report) => Some(report.points[0].2),
+            Err(why) => return println!("{prefix} is left out: {why}"),
+        };
+        let data = data.clone();
+        suite.measure(format!("{prefix}/{at}qps"), Unit::PerSecond, move || {
+            let again =
+                || run(&data, "faiss-flat", &[batch]).map_or(f64::NAN, |report| report.points[0].2);
+            measured.take().unwrap_or_else(again)
+        });
+    }
+}
+
 fn run(data: &Dataset, library: &str, efs: &[usize]) -> Result<Report, String> {
     let (base, queries) = data.files.as_ref().ok_or("only the sample is at hand, not the files")?;
     let python = std::env::var_os("EDGEKIT_PYTHON").map_or("python3".into(), PathBuf::from);

@@ -70,9 +70,18 @@ impl Links {
         let mut roots = 0;
         // How a node is known to hang on a root: 0 not yet, 1 on the way, 2 it does.
         let mut state = vec![0_u8; n as usize];
+        for node in 0..n {
+            for layer in 0..=self.level(node) {
+                let row = self.row(node, layer);
+                let len = self.neighbors(node, layer).count();
+                let tail = row.get(len..).unwrap_or(&[]);
+                if tail.iter().any(|&slot| slot != NONE) || vectors.is_dead(node) && len > 0 {
+                    return refuse(format!("node {node} has links where none belong"));
+                }
+            }
+        }
         for node in vectors.live() {
-            let level = self.level(node);
-            for layer in 0..=level {
+            for layer in 0..=self.level(node) {
                 if self.row(node, layer).len() != self.width(layer) {
                     return refuse(format!("node {node} has no links in layer {layer}"));
                 }

@@ -108,7 +108,8 @@ impl Build {
         let mut choice =
             Choice { layers: vec![Vec::new(); level.min(top_level) + 1], parents: Vec::new() };
         for (layer, neighbors) in choice.layers.iter_mut().enumerate().rev() {
-            let ef = config.ef_construction;
+            // A file may say any number; there are no more candidates than vectors.
+            let ef = config.ef_construction.min(vectors.len());
             links.beam(layer, ef, dead, walk, |slots, out| score(query, slots, out));
             if let Some(originals) = &vectors.originals {
                 rerank(originals, query, &mut walk.pool, ef, &mut walk.slots, &mut walk.distances);
