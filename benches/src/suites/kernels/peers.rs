@@ -1,5 +1,5 @@
-//! The rivals, on the same inputs: simsimd and numkong in C; gemm, matrixmultiply and rten-vecmath
-//! in Rust.
+//! The rivals, on the same inputs: simsimd and numkong in C; gemm, matrixmultiply, rten-gemm and
+//! rten-vecmath in Rust.
 #![allow(unsafe_code, reason = "the rivals' matrix products take raw pointers")]
 
 use std::hint::black_box;
@@ -7,7 +7,7 @@ use std::hint::black_box;
 use edgekit_kernels_simd::Kernels;
 use rten_simd::{SimdOp, SimdUnaryOp};
 
-use super::products::{SHAPES, rate};
+use super::products::{SHAPES, rate, rate_of};
 use super::{bytes, values};
 use crate::{Suite, Unit};
 
@@ -21,6 +21,7 @@ pub(super) fn declare(suite: &mut Suite) {
     shorter(suite);
     activations(suite);
     products(suite);
+    packed_products(suite);
 }
 
 fn distances(suite: &mut Suite, n: usize) {
@@ -221,5 +222,43 @@ fn products(suite: &mut Suite) {
                 matrixmultiply::sgemm(m, k, n, 1.0, a, p, 1, b, q, 1, 0.0, c, q, 1);
             }
         });
+    }
+}
+
+/// rten-gemm with its right operand packed before, on one thread like all others.
+fn packed_products(suite: &mut Suite) {
+    use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
+    use rten_tensor::NdTensorView;
+
+    macro_rules! rten {
+        ($id:expr, $shape:expr, $a:expr, $b:expr, $out:ty, $executor:ty) => {{
+            let (id, [m, k, n]) = ($id, $shape);
+            if suite.wants(&id) {
+                let (a, b, mut c) = ($a, $b, vec![<$out>::default(); m * n]);
+                let mut run = move || {
+                    let executor = <$executor>::default();
+                    let packed = executor.prepack_b(NdTensorView::from_data([k, n], &b[..]));
+                    rate_of(2.0 * (m * k * n) as f64, &mut || {
+                        let a = GemmInputA::Unpacked(NdTensorView::from_data([m, k], &a[..]));
+                        let b = GemmInputB::Packed(&packed);
+                        let done = executor.gemm(&mut c, a, b, GemmOptions::default());
+                        assert!(done.is_ok());
+                    })
+                };
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+                suite.measure(format!("{id}/rten-packed"), Unit::PerSecond, move || match &pool {
+                    Ok(pool) => pool.install(&mut run),
+                    Err(_) => f64::NAN,
+                });
+            }
+        }};
+    }
+    for (name, shape) in SHAPES {
+        let [m, k, n] = shape;
+        let (a, b) = (values(m * k, 1), values(k * n, 2));
+        rten!(format!("kernels/sgemm/{name}"), shape, a, b, f32, GemmExecutor<f32, f32, f32>);
+        let a: Vec<u8> = bytes(m * k, 1).iter().map(|&x| x as u8).collect();
+        let id = format!("kernels/gemm-u8i8/{name}");
+        rten!(id, shape, a, bytes(k * n, 2), i32, GemmExecutor<u8, i8, i32>);
     }
 }

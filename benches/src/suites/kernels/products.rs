@@ -40,6 +40,12 @@ pub(super) fn declare(suite: &mut Suite) {
         let run = product.clone();
         let (mut d, mut s) = (c.clone(), GemmScratch::default());
         rate(suite, format!("{id}/best"), work, move || run(&mut d, &mut s, Epilogue::default()));
+        let (a2, packed) = (values(m * k, 1), best.pack(Matrix::new(&b, k, n, n)));
+        let (mut d, mut s) = (c.clone(), GemmScratch::default());
+        rate(suite, format!("{id}/packed"), work, move || {
+            let (a, c) = (Matrix::new(&a2, m, k, k), MatrixMut::new(&mut d, m, n, n));
+            best.gemm(a, &packed, c, Epilogue::default(), &mut s);
+        });
         if name == "64" || name == "32x1024" {
             let (run, bias2) = (product.clone(), bias.clone());
             let (mut d, mut s) = (c.clone(), GemmScratch::default());
@@ -68,8 +74,20 @@ pub(super) fn declare(suite: &mut Suite) {
         }
         let a: Vec<u8> = bytes(m * k, 1).iter().map(|&x| x as u8).collect();
         let (b, mut out) = (bytes(n * k, 2), vec![0; m * n]);
+        let (mut scratch, work) = (GemmScratch::default(), 2.0 * (m * k * n) as f64);
+        let packed = best.pack_weights(Rows::new(&b, k, k));
+        best.gemm_u8_i8(Rows::new(&a, k, k), &packed, &mut out, &mut scratch);
+        for i in [0, m * n / 2 + 3, m * n - 1] {
+            let (a, b) = (&a[i / n * k..][..k], &b[i % n * k..][..k]);
+            let want: i32 = a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum();
+            suite.check(&id, out[i] == want, || format!("[{i}] {} instead of {want}", out[i]));
+        }
+        let (a2, mut out2) = (a.clone(), out.clone());
+        rate(suite, format!("{id}/packed"), work, move || {
+            best.gemm_u8_i8(Rows::new(&a2, k, k), &packed, &mut out2, &mut scratch);
+        });
         let mut scratch = GemmScratch::default();
-        rate(suite, format!("{id}/best"), 2.0 * (m * k * n) as f64, move || {
+        rate(suite, format!("{id}/best"), work, move || {
             best.gemm_u8_i8(Rows::new(&a, k, k), Rows::new(&b, k, k), &mut out, &mut scratch);
         });
     }
@@ -81,13 +99,15 @@ pub(super) fn declare(suite: &mut Suite) {
 
 /// Operations per second, the best of several runs of some milliseconds.
 pub(super) fn rate(suite: &mut Suite, id: String, work: f64, mut run: impl FnMut() + 'static) {
-    suite.measure(id, Unit::PerSecond, move || {
-        let repeat = (2e8 / work).ceil() as u32;
-        let best = (0..15).map(|_| {
-            let start = std::time::Instant::now();
-            (0..repeat).for_each(|_| run());
-            start.elapsed()
-        });
-        work * f64::from(repeat) / best.min().unwrap_or_default().as_secs_f64()
+    suite.measure(id, Unit::PerSecond, move || rate_of(work, &mut run));
+}
+
+pub(super) fn rate_of(work: f64, run: &mut dyn FnMut()) -> f64 {
+    let repeat = (2e8 / work).ceil() as u32;
+    let best = (0..15).map(|_| {
+        let start = std::time::Instant::now();
+        (0..repeat).for_each(|_| run());
+        start.elapsed()
     });
+    work * f64::from(repeat) / best.min().unwrap_or_default().as_secs_f64()
 }

@@ -25,7 +25,7 @@ pub(crate) fn pack<S: Simd>(s: S, b: Rows<'_, i8>, packed: &mut [u8]) {
     let width = panel_width(S::LANES, b.len());
     let panel = width * b.dim().next_multiple_of(4);
     let mut row = 0;
-    for packed in packed.chunks_exact_mut(panel) {
+    for packed in packed.chunks_exact_mut(panel.max(1)) {
         let left = b.len().saturating_sub(row);
         let across = if left < width { left } else { width };
         let rows = b.part(row, across);

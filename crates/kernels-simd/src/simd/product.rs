@@ -157,7 +157,6 @@ impl Tile<'_, f32> {
             }
             return;
         }
-        let sums = sums;
         for r in 0..R {
             if r < self.rows {
                 write_row(s, f, sums[r], self.row(r), extra);
