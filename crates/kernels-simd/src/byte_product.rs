@@ -20,7 +20,7 @@ const ROWS_UNIT: usize = 24;
 /// them, packed once for many products.
 ///
 /// They belong to the instruction set that packed them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PackedWeights {
     data: AVec<u8>,
     /// What a product of bytes of the other sign has too much.
@@ -44,6 +44,11 @@ impl PackedWeights {
     /// Values in a row.
     pub fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// Bytes of heap memory.
+    pub fn bytes(&self) -> usize {
+        self.data.len() + 4 * self.excess.len()
     }
 }
 

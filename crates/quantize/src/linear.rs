@@ -1,15 +1,13 @@
 //! A linear layer in integers.
 
 use aligned_vec::{AVec, ConstAlign};
-use edgekit_kernels_simd::{Activation, Dequantize, GemmScratch, Kernels, Rows};
+use edgekit_kernels_simd::{Activation, Dequantize, GemmScratch, Kernels, PackedWeights, Rows};
 
 use crate::error::finite_range;
 use crate::{Affine, Error, ErrorKind, Format, QuantizedTensor, Scheme};
 
 /// Beyond this, a sum of products of codes might not fit 32 bits.
 const MOST_INPUTS: usize = 65_536;
-/// Up to so many rows, weights are read in place; packing them first pays for more.
-const FEW: usize = 32;
 /// Rows are apart by a multiple of this, so that each begins at a cache line.
 const LINE: usize = 64;
 
@@ -46,8 +44,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedLinear {
     inputs: usize,
-    stride: usize,
-    codes: AVec<i8, ConstAlign<64>>,
+    weights: PackedWeights,
     scales: Vec<f32>,
     code_sums: Vec<i32>,
     bias: Vec<f32>,
@@ -132,20 +129,12 @@ impl QuantizedLinear {
         if maps.iter().any(|map| map.zero_point() != 0) {
             return Err(unfit(weights.format()));
         }
-        let stride = inputs.next_multiple_of(LINE);
-        let mut codes = AVec::with_capacity(LINE, outputs * stride);
-        codes.resize(outputs * stride, 0);
-        let rows: &[i8] = bytemuck::cast_slice(weights.codes());
-        let code_sums = rows
-            .chunks_exact(inputs)
-            .zip(codes.chunks_exact_mut(stride))
-            .map(|(row, padded)| {
-                padded[..inputs].copy_from_slice(row);
-                row.iter().map(|&code| i32::from(code)).sum()
-            })
-            .collect();
+        let codes: &[i8] = bytemuck::cast_slice(weights.codes());
+        let sum = |row: &[i8]| row.iter().map(|&code| i32::from(code)).sum();
+        let code_sums = codes.chunks_exact(inputs).map(sum).collect();
+        let weights = Kernels::get().pack_weights(Rows::new(codes, inputs, inputs));
         let bias = bias.to_vec();
-        Ok(QuantizedLinear { inputs, stride, codes, scales, code_sums, bias, activation })
+        Ok(QuantizedLinear { inputs, weights, scales, code_sums, bias, activation })
     }
 
     /// Values of a row of inputs.
@@ -160,7 +149,7 @@ impl QuantizedLinear {
 
     /// Bytes of weights, scales, sums of codes and biases.
     pub fn bytes(&self) -> usize {
-        self.codes.len() + 12 * self.outputs()
+        self.weights.bytes() + 12 * self.outputs()
     }
 
     /// Quantises rows of inputs and writes rows of outputs. O(rows · inputs · outputs); allocates
@@ -186,12 +175,13 @@ impl QuantizedLinear {
             });
         }
         let LinearScratch { codes, maps, sums, gemm, .. } = scratch;
-        let codes = at_least(codes, maps.len() * self.stride);
-        let rows = x.chunks_exact(self.inputs).zip(codes.chunks_exact_mut(self.stride));
+        let stride = self.inputs.next_multiple_of(LINE);
+        let codes = at_least(codes, maps.len() * stride);
+        let rows = x.chunks_exact(self.inputs).zip(codes.chunks_exact_mut(stride));
         for ((row, codes), map) in rows.zip(&*maps) {
             map.quantize(row, &mut codes[..self.inputs]);
         }
-        self.multiply(Rows::new(codes, self.inputs, self.stride), sums, gemm);
+        self.multiply(Rows::new(codes, self.inputs, stride), sums, gemm);
         for ((sums, out), &map) in self.rows(sums).zip(self.rows_mut(out)).zip(&*maps) {
             self.finish(sums, map, out);
         }
@@ -258,13 +248,8 @@ impl QuantizedLinear {
 
     /// The sums of products of each row with each row of weights.
     fn multiply(&self, x: Rows<'_, i8>, sums: &mut Vec<i32>, gemm: &mut GemmScratch) {
-        let weights = Rows::new(&self.codes, self.inputs, self.stride);
         sums.resize(x.len() * self.outputs(), 0);
-        if x.len() <= FEW {
-            Kernels::get().dot_i8_tile(x, weights, sums);
-        } else {
-            Kernels::get().gemm_i8(x, weights, sums, gemm);
-        }
+        Kernels::get().gemm_i8(x, &self.weights, sums, gemm);
     }
 
     /// A row of values from a row of sums. It stays in the first cache from one kernel to the next.
