@@ -351,7 +351,7 @@ fn loading(suite: &mut Suite) {
         let csv = Csv { inputs: 64, targets: Targets::Class(10), skip: 0 };
         calls(1797, || {
             let samples = CsvSamples::new(&text[..], csv).expect("valid");
-            assert_eq!(samples.map(|sample| sample.expect("valid")).count(), 1797);
+            assert_eq!(samples.filter(Result::is_ok).count(), 1797);
         })
     });
 }
