@@ -85,7 +85,9 @@ impl HnswIndex {
             // The next of the batch must see this child, to know whether there is room for another:
             // its row is put in order below.
             let parent = links.parent(node);
-            if !links.append(parent, 0, node) {
+            // A stale link to the slot's last vector serves the new one.
+            let linked = links.neighbors(parent, 0).any(|link| link == node);
+            if !linked && !links.append(parent, 0, node) {
                 make_room(links, parent, node);
             }
         }

@@ -68,6 +68,8 @@ impl Links {
     pub(crate) fn check(&self, vectors: &Vectors) -> Result<(), Error> {
         let n = self.len() as u32;
         let mut roots = 0;
+        // In which row a node was seen last.
+        let (mut rows, mut seen) = (0_u64, vec![0_u64; n as usize]);
         // How a node is known to hang on a root: 0 not yet, 1 on the way, 2 it does.
         let mut state = vec![0_u8; n as usize];
         for node in 0..n {
@@ -85,10 +87,12 @@ impl Links {
                 if self.row(node, layer).len() != self.width(layer) {
                     return refuse(format!("node {node} has no links in layer {layer}"));
                 }
+                rows += 1;
                 for link in self.neighbors(node, layer) {
-                    if link >= n || link == node {
-                        return refuse(format!("node {node} is linked to {link} of {n}"));
+                    if link >= n || link == node || seen[link as usize] == rows {
+                        return refuse(format!("node {node} is linked to {link} of {n}, or twice"));
                     }
+                    seen[link as usize] = rows;
                     // A stale link may lead to a free slot or to one that was used again, but a
                     // slot keeps its level.
                     if self.level(link) < layer || self.row(link, layer).is_empty() {
