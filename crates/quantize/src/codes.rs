@@ -186,7 +186,7 @@ impl ScalarCodec {
         }
     }
 
-    /// Writes the nearest codes of `row` into `out`; ties go to the even code.
+    /// Writes the nearest codes of `row` into `out`; ties go to the even code, NaN to the lowest.
     ///
     /// # Panics
     ///
@@ -196,8 +196,11 @@ impl ScalarCodec {
         assert_lengths(row.len(), self.dim(), out.len(), self.code_len());
         match self.bits {
             CodeBits::Eight => {
-                for (d, out) in out.iter_mut().enumerate() {
-                    *out = self.code(d, row[d]) as i8 as u8;
+                // A loop over slices side by side, which the compiler vectorises; indices it does not.
+                let (first, last) = self.bits.ends();
+                let grid = self.middle.iter().zip(&self.step);
+                for ((out, &x), (&middle, &step)) in out.iter_mut().zip(row).zip(grid) {
+                    *out = nearest(x, middle, step, first, last) as u8;
                 }
             }
             CodeBits::Four => {
@@ -302,13 +305,18 @@ impl ScalarCodec {
 
     fn code(&self, d: usize, x: f32) -> i32 {
         let (first, last) = self.bits.ends();
-        if self.step[d] > 0.0 {
-            let code = (x - self.middle[d]) / self.step[d] + self.centre();
-            round(code.clamp(first, last))
-        } else {
-            round(self.centre())
-        }
+        nearest(x, self.middle[d], self.step[d], first, last)
     }
+}
+
+/// The code whose value is nearest to `x`; the one in the centre where all values were equal.
+#[inline(always)]
+fn nearest(x: f32, middle: f32, step: f32, first: f32, last: f32) -> i32 {
+    let steps = if step > 0.0 { (x - middle) / step } else { 0.0 };
+    let code = steps + (first + last) / 2.0;
+    // As comparisons, which are one instruction each.
+    let code = if code > first { code } else { first };
+    round(if code < last { code } else { last })
 }
 
 /// What a folded query and the codes are taken relative to.
@@ -321,11 +329,11 @@ pub enum Origin {
     Middle,
 }
 
-/// Rounds a number of magnitude below 2²², ties to even: adding and subtracting 1.5 · 2²³ leaves no
-/// fractional bits, and unlike `round` it vectorises everywhere.
+/// Rounds a number of magnitude below 2²², ties to even: adding 1.5 · 2²³ leaves no fractional bits,
+/// and the number in the lowest ones. Unlike `round` and a cast it vectorises everywhere.
 fn round(x: f32) -> i32 {
     const MAGIC: f32 = 12_582_912.0;
-    ((x + MAGIC) - MAGIC) as i32
+    (x + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i32
 }
 
 #[track_caller]
