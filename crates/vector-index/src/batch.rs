@@ -18,8 +18,12 @@ use crate::{Error, Metric, Neighbor};
 pub(crate) const QUERIES: usize = 96;
 /// Rows of a block: as many as a product goes through together.
 const ROWS: usize = 528;
-/// Fewer queries are scanned for one by one: a product of so few columns is no faster.
-const FEW: usize = 8;
+/// Fewer queries or rows are not worth a product: a few columns cost it as much as many, and a scan of
+/// a few rows finds them all in the caches.
+const MIN_QUERIES: usize = 8;
+const MIN_ROWS: usize = 1_024;
+/// With fewer rows than this for each result, too many have to be scored again.
+const ROWS_PER_RESULT: usize = 64;
 
 /// A query of a block and what was found for it so far.
 struct Search {
@@ -31,7 +35,9 @@ struct Search {
 impl Stored {
     /// Whether [`nearest`](Self::nearest) is the faster way to answer so many queries.
     pub(crate) fn suits_product(&self, queries: usize, k: usize) -> bool {
-        queries >= FEW && k <= POOL_LIMIT && self.codes.floats().is_some()
+        let many = queries >= MIN_QUERIES && self.slots() >= MIN_ROWS;
+        let sparse = k <= POOL_LIMIT.min(self.slots() / ROWS_PER_RESULT);
+        many && sparse && self.codes.floats().is_some()
     }
 
     /// Appends the `k` nearest to each of `queries`, at most [`QUERIES`] of them, to `results`. Finds

@@ -144,7 +144,8 @@ pub trait Index: Send + Sync {
     /// one list of results per query, in their order, equal to what `search` returns.
     ///
     /// A [`FlatIndex`](crate::FlatIndex) of [`Storage::F32`](crate::Storage::F32) scores blocks of
-    /// queries together, several times as fast as one by one, in up to a megabyte of working memory.
+    /// queries together once it holds a thousand vectors, several times as fast as one by one; that
+    /// takes `O(dim)` bytes for each query of a block and a quarter of a megabyte.
     ///
     /// # Errors
     ///

@@ -13,6 +13,11 @@ fn check(index: &FlatIndex, queries: &[Vec<f32>], k: usize, what: &str) {
     let (params, mut scratch) = (SearchParams::default(), Scratch::new());
     let many = index.search_many(&queries.concat(), k, &params, &mut scratch).unwrap();
     assert_eq!(many.len(), queries.len());
+    #[cfg(feature = "rayon")]
+    {
+        let batch = edgekit_vector_index::search_batch(index, &queries.concat(), k, &params);
+        assert_eq!(batch.unwrap(), many, "{what}, on threads");
+    }
     for (i, (query, many)) in queries.iter().zip(&many).enumerate() {
         let one = index.search(query, k, &params, &mut scratch).unwrap();
         let bits = |n: &edgekit_vector_index::Neighbor| (n.id, n.distance.to_bits());
@@ -43,7 +48,7 @@ fn check_all(data: &[Vec<f32>], queries: &[Vec<f32>], what: &str) {
 fn many_queries_find_what_each_finds_alone() {
     for shape in SHAPES {
         for dim in [1, 3, 16, 50, 300] {
-            let all = vectors(shape, 700, dim, 1);
+            let all = vectors(shape, 1_200, dim, 1);
             let (queries, data) = all.split_at(100);
             check_all(data, queries, &format!("{shape:?} {dim}"));
             // Stored vectors as queries: distances near zero, where cancellation is worst.
@@ -54,14 +59,15 @@ fn many_queries_find_what_each_finds_alone() {
 
 #[test]
 fn any_number_of_queries_and_rows_is_answered() {
-    let all = vectors(SHAPES[1], 1_300, 20, 2);
-    for rows in [1, 2, 527, 528, 529, 1_057] {
+    let all = vectors(SHAPES[1], 1_800, 20, 2);
+    for rows in [1, 2, 1_023, 1_024, 1_055, 1_056, 1_057, 1_585] {
         let index = filled(Metric::L2Squared, Storage::F32, &all[..rows]);
         for count in [0, 1, 7, 8, 9, 47, 48, 49, 95, 96, 97, 200] {
             check(&index, &all[all.len() - count..], 5, &format!("{rows} rows"));
         }
-        check(&index, &all[..10], 600, &format!("{rows} rows"));
-        check(&index, &all[..10], 512, &format!("{rows} rows"));
+        for k in [16, 17, 24, 25, 2_000] {
+            check(&index, &all[..10], k, &format!("{rows} rows"));
+        }
     }
     let empty = FlatIndex::new(20, Metric::Cosine).unwrap();
     check(&empty, &all[..20], 3, "no rows");
@@ -75,7 +81,7 @@ fn near_ties_and_cancellation_do_not_change_an_answer() {
         for dim in [4, 100] {
             let mut near =
                 || -> Vec<f32> { (0..dim).map(|_| offset + spread * gaussian(&mut rng)).collect() };
-            let data: Vec<_> = (0..1_000).map(|_| near()).collect();
+            let data: Vec<_> = (0..1_100).map(|_| near()).collect();
             let queries: Vec<_> = (0..30).map(|_| near()).collect();
             check_all(&data, &queries, &format!("{offset} ± {spread}, {dim}"));
         }
@@ -91,7 +97,7 @@ fn lengths_may_differ_by_all_that_f32_can_hold() {
         (0..40).map(|_| gaussian(&mut rng) * 10_f32.powi(exponent)).collect()
     };
     for exponents in [[-38, 17], [-38, -18], [-25, -15], [-3, 3], [10, 17]] {
-        let mut data: Vec<_> = (0..800).map(|_| any(exponents)).collect();
+        let mut data: Vec<_> = (0..1_100).map(|_| any(exponents)).collect();
         data[5].fill(0.0);
         let mut queries: Vec<_> = (0..40).map(|_| any(exponents)).collect();
         queries[7].fill(0.0);
@@ -101,16 +107,16 @@ fn lengths_may_differ_by_all_that_f32_can_hold() {
 
 #[test]
 fn rows_that_come_nearer_and_nearer_are_all_seen() {
-    let data: Vec<_> = (0..600).rev().map(|i| vec![i as f32, 1.0, 0.5]).collect();
-    check_all(&data, &data[500..], "a descent");
+    let data: Vec<_> = (0..1_100).rev().map(|i| vec![i as f32, 1.0, 0.5]).collect();
+    check_all(&data, &data[1_000..], "a descent");
 }
 
 #[test]
 fn removed_vectors_and_codes_are_treated_as_by_search() {
-    let data = vectors(SHAPES[0], 700, 24, 5);
+    let data = vectors(SHAPES[0], 1_700, 24, 5);
     for storage in [Storage::F32, Storage::F16, Storage::Int8(Originals::F16)] {
         let mut index = filled(Metric::Cosine, storage, &data);
-        for id in (0..700).step_by(3) {
+        for id in (0..1_700).step_by(3) {
             index.remove(id * 3).unwrap();
         }
         check(&index, &data[..50], 10, &format!("{storage:?}"));
@@ -119,7 +125,7 @@ fn removed_vectors_and_codes_are_treated_as_by_search() {
 
 #[test]
 fn a_bad_query_among_many_is_refused() {
-    let data = vectors(SHAPES[0], 50, 8, 6);
+    let data = vectors(SHAPES[0], 1_100, 8, 6);
     let index = filled(Metric::L2Squared, Storage::F32, &data);
     let kind = |queries: &[f32]| {
         let params = SearchParams::default();

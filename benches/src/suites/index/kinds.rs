@@ -88,6 +88,8 @@ pub(super) fn scans(suite: &mut Suite, data: &Rc<Dataset>) {
                 });
             }
             if storage == Storage::F32 {
+                let same = batch_is_the_same(&data, &mut scan.borrow_mut());
+                suite.check(format!("{prefix}/batch"), same, || "not what search finds".into());
                 let (data, scan) = (data.clone(), scan.clone());
                 suite.measure(format!("{prefix}/batch/qps"), Unit::PerSecond, move || {
                     batch_per_second(&data, &mut scan.borrow_mut(), 5)
@@ -99,6 +101,18 @@ pub(super) fn scans(suite: &mut Suite, data: &Rc<Dataset>) {
             });
         }
     }
+}
+
+/// Whether all queries at once find what each finds alone.
+fn batch_is_the_same(data: &Dataset, scan: &mut Scan) -> bool {
+    let Scan { index, scratch } = scan;
+    let params = SearchParams::default();
+    let many = index.search_many(&data.queries.concat(), K, &params, scratch);
+    let many = many.expect("the queries are finite");
+    data.queries
+        .iter()
+        .zip(&many)
+        .all(|(query, many)| index.search(query, K, &params, scratch).is_ok_and(|one| one == many))
 }
 
 /// The fastest of some passes over all queries at once, on one thread.
