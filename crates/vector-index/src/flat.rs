@@ -1,5 +1,7 @@
 //! Exact search: every vector is scored.
 
+use crate::batch::QUERIES;
+use crate::index::one_by_one;
 use crate::scratch::Scratch;
 use crate::vectors::Vectors;
 use crate::{Error, Filter, Index, Metric, Neighbor, SearchParams, Storage};
@@ -132,6 +134,25 @@ impl Index for FlatIndex {
         self.vectors.scan_range(self.vectors.dead(), radius, scratch);
         self.vectors.report(usize::MAX, scratch);
         Ok(&scratch.results)
+    }
+
+    fn search_many(
+        &self,
+        queries: &[f32],
+        k: usize,
+        params: &SearchParams,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Vec<Neighbor>>, Error> {
+        let vectors = &self.vectors;
+        let whole = queries.len().is_multiple_of(self.dim());
+        if !whole || !vectors.suits_product(queries.len() / self.dim(), k) {
+            return one_by_one(self, queries, k, params, scratch);
+        }
+        let mut results = Vec::with_capacity(queries.len() / self.dim());
+        for block in queries.chunks(QUERIES * self.dim()) {
+            vectors.nearest(vectors.dead(), block, k, &mut results)?;
+        }
+        Ok(results)
     }
 
     fn reserve(&mut self, additional: usize) {

@@ -140,6 +140,27 @@ pub trait Index: Send + Sync {
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error>;
 
+    /// [`search`](Index::search) for many queries, `queries[i·dim .. (i+1)·dim]` each, on this thread:
+    /// one list of results per query, in their order, equal to what `search` returns.
+    ///
+    /// A [`FlatIndex`](crate::FlatIndex) of [`Storage::F32`](crate::Storage::F32) scores blocks of
+    /// queries together once it holds a thousand vectors, several times as fast as one by one; that
+    /// takes `O(dim)` bytes for each query of a block and a quarter of a megabyte.
+    ///
+    /// # Errors
+    ///
+    /// [`Dimension`](crate::ErrorKind::Dimension) unless `queries` holds a whole number of vectors,
+    /// and those of [`search`](Index::search).
+    fn search_many(
+        &self,
+        queries: &[f32],
+        k: usize,
+        params: &SearchParams,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Vec<Neighbor>>, Error> {
+        one_by_one(self, queries, k, params, scratch)
+    }
+
     /// Makes room for `additional` more vectors at once, instead of by doubling as they come.
     fn reserve(&mut self, additional: usize);
 
@@ -150,13 +171,32 @@ pub trait Index: Send + Sync {
     fn memory_bytes(&self) -> usize;
 }
 
-/// [`Index::search`] for many queries (`queries[i·dim .. (i+1)·dim]` each) on rayon's threads: one
-/// list of results per query, in their order.
+pub(crate) fn one_by_one<I: Index + ?Sized>(
+    index: &I,
+    queries: &[f32],
+    k: usize,
+    params: &SearchParams,
+    scratch: &mut Scratch,
+) -> Result<Vec<Vec<Neighbor>>, Error> {
+    check_whole(index.dim(), queries)?;
+    queries
+        .chunks_exact(index.dim())
+        .map(|query| index.search(query, k, params, scratch).map(<[Neighbor]>::to_vec))
+        .collect()
+}
+
+fn check_whole(dim: usize, queries: &[f32]) -> Result<(), Error> {
+    match queries.len() % dim {
+        0 => Ok(()),
+        rest => Err(Error::dimension(dim, rest)),
+    }
+}
+
+/// [`Index::search_many`] on rayon's threads.
 ///
 /// # Errors
 ///
-/// [`Dimension`](crate::ErrorKind::Dimension) unless `queries` holds a whole number of vectors, and
-/// the first error of a search otherwise.
+/// As [`search_many`](Index::search_many); if several queries fail, the error of any of them.
 #[cfg(feature = "rayon")]
 pub fn search_batch<I: Index + ?Sized>(
     index: &I,
@@ -166,13 +206,15 @@ pub fn search_batch<I: Index + ?Sized>(
 ) -> Result<Vec<Vec<Neighbor>>, Error> {
     use rayon::prelude::*;
 
-    if !queries.len().is_multiple_of(index.dim()) {
-        return Err(Error::dimension(index.dim(), queries.len() % index.dim()));
-    }
-    queries
-        .par_chunks_exact(index.dim())
-        .map_init(Scratch::new, |scratch, query| {
-            index.search(query, k, params, scratch).map(<[Neighbor]>::to_vec)
-        })
-        .collect()
+    use crate::batch::QUERIES;
+
+    let dim = index.dim();
+    check_whole(dim, queries)?;
+    // Blocks that can be shared out evenly, unless that leaves nothing to do together.
+    let share = (queries.len() / dim).div_ceil(4 * rayon::current_num_threads());
+    let lists: Result<Vec<_>, Error> = queries
+        .par_chunks(share.clamp(1, QUERIES) * dim)
+        .map_init(Scratch::new, |scratch, block| index.search_many(block, k, params, scratch))
+        .collect();
+    Ok(lists?.into_iter().flatten().collect())
 }

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod append;
+mod batch;
 mod error;
 mod file;
 mod flat;

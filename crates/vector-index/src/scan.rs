@@ -11,7 +11,7 @@ const BLOCK: usize = 256;
 
 /// Up to this many results are kept in a sorted pool while scanning; more are collected whole and
 /// selected from afterwards, because inserting into a long sorted array moves too much.
-const POOL_LIMIT: usize = 512;
+pub(crate) const POOL_LIMIT: usize = 512;
 
 impl Stored {
     /// Leaves in the scratch's pool the `keep` nearest, by code, of the vectors that are `allowed`.

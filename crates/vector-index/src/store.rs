@@ -279,6 +279,14 @@ impl Store {
         buffer
     }
 
+    /// All rows and how far one begins behind the other, if they are `f32`.
+    pub(crate) fn floats(&self) -> Option<(&[f32], usize)> {
+        match &self.body {
+            Body::F32(slab) => Some((slab, self.stride)),
+            _ => None,
+        }
+    }
+
     /// Makes `query`, whose values are set, ready for this store.
     pub(crate) fn aim(&self, query: &mut Query) {
         let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };

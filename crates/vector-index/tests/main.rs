@@ -1,6 +1,7 @@
 //! The crate's tests from outside: behaviour of both indexes, recall, a model, allocations.
 
 mod allocation;
+mod batch;
 #[cfg(feature = "rayon")]
 mod bulk;
 mod change;

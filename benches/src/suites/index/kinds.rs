@@ -87,12 +87,46 @@ pub(super) fn scans(suite: &mut Suite, data: &Rc<Dataset>) {
                     queries_per_second(&data, &mut *scan.borrow_mut(), 3)
                 });
             }
+            if storage == Storage::F32 {
+                let same = batch_is_the_same(&data, &mut scan.borrow_mut());
+                suite.check(format!("{prefix}/batch"), same, || "not what search finds".into());
+                let (data, scan) = (data.clone(), scan.clone());
+                suite.measure(format!("{prefix}/batch/qps"), Unit::PerSecond, move || {
+                    batch_per_second(&data, &mut scan.borrow_mut(), 5)
+                });
+            }
             let data = data.clone();
             suite.measure(format!("{prefix}/p95"), Unit::Nanos, move || {
                 latency(&data, &mut *scan.borrow_mut(), 95)
             });
         }
     }
+}
+
+/// Whether all queries at once find what each finds alone.
+fn batch_is_the_same(data: &Dataset, scan: &mut Scan) -> bool {
+    let Scan { index, scratch } = scan;
+    let params = SearchParams::default();
+    let many = index.search_many(&data.queries.concat(), K, &params, scratch);
+    let many = many.expect("the queries are finite");
+    data.queries
+        .iter()
+        .zip(&many)
+        .all(|(query, many)| index.search(query, K, &params, scratch).is_ok_and(|one| one == many))
+}
+
+/// The fastest of some passes over all queries at once, on one thread.
+fn batch_per_second(data: &Dataset, scan: &mut Scan, passes: usize) -> f64 {
+    let queries = data.queries.concat();
+    let params = SearchParams::default();
+    let pass = |_| {
+        let start = Instant::now();
+        let found = scan.index.search_many(&queries, K, &params, &mut scan.scratch);
+        std::hint::black_box(found.expect("the queries are finite"));
+        start.elapsed()
+    };
+    let best = (0..passes).map(pass).min().expect("at least one pass");
+    data.queries.len() as f64 / best.as_secs_f64()
 }
 
 /// Filters that let a share of the ids pass, against searching more and dropping what does not
