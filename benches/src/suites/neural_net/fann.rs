@@ -92,13 +92,16 @@ impl Peer {
                 theirs.split_whitespace().map(|y| y.parse().unwrap_or(f32::NAN)).collect();
             let mut ours = vec![0.0; train.targets().len()];
             net.run_batch(train.inputs(), &mut ours, &mut Scratch::default()).expect("it fits");
-            let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
-            let most = off.fold(0.0, |most: f32, off| if off <= most { most } else { off });
+            let wrong = ours.iter().zip(&theirs).filter(|(a, b)| {
+                let off = (*a - *b).abs();
+                off.is_nan() || off >= 1e-4
+            });
+            let wrong = wrong.count();
             // Where a function jumps, a sum near its edge may fall on either side.
-            let jumps = name.starts_with("Threshold");
-            let right = ours.len() == theirs.len() && (most < 1e-4 || jumps && most <= 2.0);
+            let allowed = if name.starts_with("Threshold") { ours.len() / 100 } else { 0 };
+            let right = ours.len() == theirs.len() && wrong <= allowed;
             suite.check(format!("neural-net/libfann/{name}"), right, || {
-                format!("{} outputs and {}, off by {most}", ours.len(), theirs.len())
+                format!("{} outputs and {}, {wrong} of them differ", ours.len(), theirs.len())
             });
         }
     }
