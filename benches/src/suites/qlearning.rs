@@ -207,39 +207,44 @@ fn single_operations(suite: &mut Suite) {
     }
 }
 
-/// A batch of 100 over 1,000 states, as replay makes it, against the same updates one by one on a
-/// plain table.
+/// Batches of 100 as replay makes them, one after the other, against the same updates one by one on
+/// a plain table. So many different ones that no processor learns by heart where episodes end.
 fn batch(suite: &mut Suite) {
-    if !suite.wants("qlearning/batch100") {
+    batches_over(suite, "qlearning/batch100", 1000);
+    batches_over(suite, "qlearning/batch100-large", STATES);
+}
+
+fn batches_over(suite: &mut Suite, id: &'static str, states: usize) {
+    if !suite.wants(id) {
         return;
     }
-    let steps = transitions(100, 1000, 8);
-    let mut batched = agent(1000, ACTIONS, config());
-    let mut baseline = ScalarTable::new(1000);
+    let batches: Vec<_> = (0..64).map(|seed| transitions(100, states, 8 + seed)).collect();
+    let mut batched = agent(states, ACTIONS, config());
+    let mut baseline = ScalarTable::new(states);
     let mut errors = Vec::new();
-    batched.learn_batch(&steps, &[], &mut errors).expect("valid");
-    baseline.update(&steps);
-    let apart = (0..1000usize)
+    for steps in &batches {
+        batched.learn_batch(steps, &[], &mut errors).expect("valid");
+        baseline.update(steps);
+    }
+    let apart = (0..states)
         .flat_map(|s| {
             let row = batched.values(s as u64).unwrap_or_default();
             let other = &baseline.values[s];
             row.into_iter().zip(other).map(|(a, b)| (a - b).abs()).collect::<Vec<_>>()
         })
         .fold(0.0, f32::max);
-    suite.check("qlearning/batch100", apart < 1e-5, || {
-        format!("batch and scalar baseline differ by {apart}")
+    suite.check(id, apart < 1e-5, || format!("batch and scalar baseline differ by {apart}"));
+    let mut cycle = Cycle::new(&batches);
+    suite.time(format!("{id}/edgekit"), move || {
+        batched.learn_batch(cycle.next(), &[], &mut errors).expect("valid")
     });
-    let for_batch = steps.clone();
-    suite.time("qlearning/batch100/edgekit", move || {
-        batched.learn_batch(black_box(&for_batch), &[], &mut errors).expect("valid")
+    let (mut one_by_one, mut cycle) = (agent(states, ACTIONS, config()), Cycle::new(&batches));
+    suite.time(format!("{id}/one-by-one"), move || {
+        cycle.next().iter().map(|t| one_by_one.learn(t).unwrap_or(0.0)).sum::<f32>()
     });
-    let (mut one_by_one, some) = (agent(1000, ACTIONS, config()), steps.clone());
-    suite.time("qlearning/batch100/one-by-one", move || {
-        black_box(&some).iter().map(|t| one_by_one.learn(t).unwrap_or(0.0)).sum::<f32>()
-    });
-    let (mut map, some) = (HashMap::<(u64, usize), f32>::new(), steps.clone());
-    suite.time("qlearning/batch100/hash-map", move || {
-        for t in black_box(&some) {
+    let (mut map, mut cycle) = (HashMap::<(u64, usize), f32>::new(), Cycle::new(&batches));
+    suite.time(format!("{id}/hash-map"), move || {
+        for t in cycle.next() {
             let known = |action| map.get(&(t.next_state, action)).copied().unwrap_or(0.0);
             let future = match t.end {
                 End::Terminated => 0.0,
@@ -250,7 +255,25 @@ fn batch(suite: &mut Suite) {
         }
         map.len()
     });
-    suite.time("qlearning/batch100/scalar", move || baseline.update(black_box(&steps)));
+    let mut cycle = Cycle::new(&batches);
+    suite.time(format!("{id}/scalar"), move || baseline.update(cycle.next()));
+}
+
+/// The same batches again and again.
+struct Cycle {
+    batches: Vec<Vec<Transition>>,
+    at: usize,
+}
+
+impl Cycle {
+    fn new(batches: &[Vec<Transition>]) -> Self {
+        Cycle { batches: batches.to_vec(), at: 0 }
+    }
+
+    fn next(&mut self) -> &[Transition] {
+        self.at = (self.at + 1) % self.batches.len();
+        black_box(&self.batches[self.at])
+    }
 }
 
 /// The scalar baseline: a vector of rows, the same checks as the agent's, one update at a time.

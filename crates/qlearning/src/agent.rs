@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Resolved;
+use crate::batch::Before;
 use crate::multi_step::Trail;
 use crate::policy::{best_actions, max_value};
 use crate::{
@@ -103,8 +103,8 @@ pub struct Agent<T> {
     pub(crate) rng: Pcg64Mcg,
     pub(crate) steps: u64,
     pub(crate) trail: Trail,
-    /// The working memory of batches.
-    pub(crate) resolved: Vec<Resolved>,
+    /// What the running batch changed, kept as working memory of the next.
+    pub(crate) changed: Vec<Before>,
 }
 
 impl Agent<DenseTable> {
@@ -133,7 +133,7 @@ impl<T: Table> Agent<T> {
             rng: Pcg64Mcg::seed_from_u64(config.seed),
             steps: 0,
             trail: Trail::default(),
-            resolved: Vec::new(),
+            changed: Vec::new(),
         })
     }
 
@@ -178,8 +178,8 @@ impl<T: Table> Agent<T> {
             return Err(self.no_such_action(t.action));
         }
         let error = match self.config.algorithm {
-            Algorithm::QLearning => self.learn_best(t, 1.0)?,
-            Algorithm::ExpectedSarsa => self.learn_expected(t, 1.0)?,
+            Algorithm::QLearning => self.learn_best(t)?,
+            Algorithm::ExpectedSarsa => self.learn_expected(t)?,
             Algorithm::DoubleQ => self.learn_double(t, 1.0)?,
             Algorithm::Sarsa { n } => self.learn_sarsa(t, n)?,
             Algorithm::QLambda { lambda, traces } => self.learn_traces(t, lambda, traces)?,
@@ -285,7 +285,7 @@ impl<T: Table> Agent<T> {
         })
     }
 
-    fn expected_next(&self, t: &Transition) -> Result<f32, Error> {
+    pub(crate) fn expected_next(&self, t: &Transition) -> Result<f32, Error> {
         if t.end == End::Terminated {
             return Ok(0.0);
         }
@@ -300,22 +300,22 @@ impl<T: Table> Agent<T> {
         })
     }
 
-    /// One step of Q-learning, its step size multiplied by `weight`; likewise below.
     #[inline(always)]
-    pub(crate) fn learn_best(&mut self, t: &Transition, weight: f32) -> Result<f32, Error> {
+    fn learn_best(&mut self, t: &Transition) -> Result<f32, Error> {
         let future = self.best_next(t)?;
         let row = self.table.row(t.state)?;
-        self.update(row, t.action, t.reward + self.config.discount * future, weight)
+        self.update(row, t.action, t.reward + self.config.discount * future, 1.0)
     }
 
     // Out of line, so that Q-learning's path through `learn` stays short.
     #[inline(never)]
-    pub(crate) fn learn_expected(&mut self, t: &Transition, weight: f32) -> Result<f32, Error> {
+    fn learn_expected(&mut self, t: &Transition) -> Result<f32, Error> {
         let future = self.expected_next(t)?;
         let row = self.table.row(t.state)?;
-        self.update(row, t.action, t.reward + self.config.discount * future, weight)
+        self.update(row, t.action, t.reward + self.config.discount * future, 1.0)
     }
 
+    /// One step of double Q-learning, its step size multiplied by `weight`.
     #[inline(never)]
     pub(crate) fn learn_double(&mut self, t: &Transition, weight: f32) -> Result<f32, Error> {
         let future = if t.end == End::Terminated {
@@ -348,7 +348,7 @@ impl<T: Table> Agent<T> {
         Ok(error)
     }
 
-    /// Moves one value towards `target` and counts the visit.
+    /// Moves one value towards `target`, its step size multiplied by `weight`, and counts the visit.
     #[inline(always)]
     pub(crate) fn update(
         &mut self,

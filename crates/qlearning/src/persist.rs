@@ -84,6 +84,6 @@ impl<T: Table + Serialize + DeserializeOwned + Clone> Agent<T> {
         if !second_fits || !trail.fits(rows.len(), rows.actions()) {
             return Err(bad("the parts of the agent do not fit each other".into()));
         }
-        Ok(Agent { config, table, second, rng, steps, trail, resolved: Vec::new() })
+        Ok(Agent { config, table, second, rng, steps, trail, changed: Vec::new() })
     }
 }

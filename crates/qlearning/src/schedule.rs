@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::larger;
 use crate::{Error, ErrorKind};
 
 /// A number as a function of how many steps were learned.
@@ -88,7 +89,7 @@ impl StepSize {
     pub fn at(&self, step: u64, visits: u32) -> f32 {
         match *self {
             StepSize::Scheduled(schedule) => schedule.at(step),
-            StepSize::Harmonic { half, floor } => (half / (half + visits as f32)).max(floor),
+            StepSize::Harmonic { half, floor } => harmonic(half, floor, visits),
         }
     }
 
@@ -109,4 +110,10 @@ impl StepSize {
             }
         }
     }
+}
+
+/// The step size of a cell that was visited `visits` times, see [`StepSize::Harmonic`].
+#[inline(always)]
+pub(crate) fn harmonic(half: f32, floor: f32, visits: u32) -> f32 {
+    larger(half / (half + visits as f32), floor)
 }

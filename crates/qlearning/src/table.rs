@@ -31,6 +31,9 @@ pub trait Table {
     fn rows(&self) -> &Rows;
     /// The rows, to change.
     fn rows_mut(&mut self) -> &mut Rows;
+    /// The rows, to change while others are found, and what finds them: like [`Table::find`], but a
+    /// state that the table can never hold has a row beyond the last.
+    fn split(&mut self) -> (impl Fn(u64) -> Option<usize>, &mut Rows);
     /// Heap bytes in use, spare capacity included.
     fn bytes(&self) -> usize;
 }
@@ -235,6 +238,11 @@ impl Table for DenseTable {
         &mut self.rows
     }
 
+    #[inline]
+    fn split(&mut self) -> (impl Fn(u64) -> Option<usize>, &mut Rows) {
+        (|state| Some(usize::try_from(state).unwrap_or(usize::MAX)), &mut self.rows)
+    }
+
     fn bytes(&self) -> usize {
         self.rows.bytes()
     }
@@ -312,12 +320,12 @@ impl Table for HashedTable {
 
     #[inline]
     fn find(&self, state: u64) -> Result<Option<usize>, Error> {
-        Ok(self.position(state))
+        Ok(position(&self.index, &self.states, state))
     }
 
     #[inline]
     fn row(&mut self, state: u64) -> Result<usize, Error> {
-        if let Some(row) = self.position(state) {
+        if let Some(row) = position(&self.index, &self.states, state) {
             return Ok(row);
         }
         self.insert(state)
@@ -337,17 +345,18 @@ impl Table for HashedTable {
         &mut self.rows
     }
 
+    #[inline]
+    fn split(&mut self) -> (impl Fn(u64) -> Option<usize>, &mut Rows) {
+        let (index, states) = (&self.index, &self.states);
+        (|state| position(index, states, state), &mut self.rows)
+    }
+
     fn bytes(&self) -> usize {
         self.rows.bytes() + self.states.capacity() * 8 + self.index.allocation_size()
     }
 }
 
 impl HashedTable {
-    #[inline]
-    fn position(&self, state: u64) -> Option<usize> {
-        self.index.find(hash(state), |&at| self.states[at as usize] == state).map(|&at| at as usize)
-    }
-
     fn insert(&mut self, state: u64) -> Result<usize, Error> {
         let row = self.states.len();
         if row >= self.max_states {
@@ -363,6 +372,11 @@ impl HashedTable {
         self.rows.grow_to(row + 1);
         Ok(row)
     }
+}
+
+#[inline]
+fn position(index: &HashTable<u32>, states: &[u64], state: u64) -> Option<usize> {
+    index.find(hash(state), |&at| states[at as usize] == state).map(|&at| at as usize)
 }
 
 #[inline]

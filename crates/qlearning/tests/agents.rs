@@ -2,13 +2,12 @@
 
 use edgekit_qlearning::{
     ActionMask, Agent, AgentConfig, Algorithm, DenseTable, End, ErrorKind, HashedTable, Policy,
-    PrioritisedReplay, ReplayConfig, Schedule, StepSize, Table, Traces, Transition,
+    PrioritisedReplay, ReplayConfig, Schedule, StepSize, Traces, Transition,
 };
-use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
-fn config(algorithm: Algorithm) -> AgentConfig {
+pub(crate) fn config(algorithm: Algorithm) -> AgentConfig {
     AgentConfig {
         algorithm,
         policy: Policy::GREEDY,
@@ -22,11 +21,17 @@ fn agent(algorithm: Algorithm) -> Agent<DenseTable> {
     Agent::dense(8, 2, config(algorithm)).unwrap()
 }
 
-fn step(state: u64, action: usize, reward: f32, next_state: u64, end: End) -> Transition {
+pub(crate) fn step(
+    state: u64,
+    action: usize,
+    reward: f32,
+    next_state: u64,
+    end: End,
+) -> Transition {
     Transition { state, action, reward, next_state, next_mask: ActionMask::ALL, end }
 }
 
-const RUN: End = End::Running;
+pub(crate) const RUN: End = End::Running;
 
 #[test]
 fn termination_has_no_future_and_truncation_has() {
@@ -203,87 +208,6 @@ fn configurations_out_of_range_are_refused() {
     assert!(Agent::dense(0, 2, base).is_err());
     assert!(Agent::dense(4, 65, base).is_err());
     assert!(Agent::dense(usize::MAX, 64, base).is_err());
-}
-
-fn transitions(actions: usize) -> impl Strategy<Value = Vec<Transition>> {
-    // Few states, so that repeats and targets within the batch are the rule.
-    let one = (0u64..6, 0..actions, -10.0f32..10.0, 0u64..6, 0..10u8);
-    let one = one.prop_map(|(state, action, reward, next_state, end)| Transition {
-        state,
-        action,
-        reward,
-        next_state,
-        next_mask: ActionMask::ALL,
-        end: match end {
-            0 => End::Terminated,
-            1 => End::Truncated,
-            _ => End::Running,
-        },
-    });
-    prop::collection::vec(one, 0..200)
-}
-
-/// A batch with its number of actions; in every other one some actions are illegal.
-fn batches() -> impl Strategy<Value = (usize, Vec<Transition>)> {
-    let batch = |actions| (Just(actions), transitions(actions), any::<bool>(), 1u64..);
-    (1..=10usize).prop_flat_map(batch).prop_map(|(actions, mut batch, masked, bits)| {
-        for t in batch.iter_mut().filter(|_| masked).step_by(3) {
-            t.next_mask = ActionMask(bits >> t.state | 1);
-        }
-        (actions, batch)
-    })
-}
-
-/// The same batch learned in one call, and one by one.
-fn compare<T: Table + Clone>(table: T, config: AgentConfig, batch: &[Transition]) {
-    let mut together = Agent::new(table, config).unwrap();
-    let (mut apart, mut weighted) = (together.clone(), together.clone());
-    let (mut errors, mut more) = (Vec::new(), Vec::new());
-    together.learn_batch(batch, &[], &mut errors).unwrap();
-    weighted.learn_batch(batch, &vec![1.0; batch.len()], &mut more).unwrap();
-    let one_by_one: Vec<f32> = batch.iter().map(|t| apart.learn(t).unwrap()).collect();
-    assert_eq!((&errors, &more), (&one_by_one, &one_by_one));
-    assert_eq!((together.export(), weighted.export()), (apart.export(), apart.export()));
-    assert_eq!((together.steps(), weighted.steps()), (apart.steps(), apart.steps()));
-}
-
-proptest! {
-    #[test]
-    fn a_batch_equals_its_updates_one_after_the_other(
-        (actions, batch) in batches(),
-        harmonic: bool,
-        algorithm in prop::sample::select(
-            vec![Algorithm::QLearning, Algorithm::ExpectedSarsa, Algorithm::DoubleQ]
-        ),
-    ) {
-        let step_size = if harmonic {
-            StepSize::Harmonic { half: 3.0, floor: 0.01 }
-        } else {
-            StepSize::Scheduled(Schedule::Linear { from: 0.9, to: 0.1, over: 50 })
-        };
-        let config = AgentConfig { step_size, ..config(algorithm) };
-        compare(DenseTable::new(6, actions, 0.5).unwrap(), config, &batch);
-        compare(HashedTable::new(6, actions, 0.5).unwrap(), config, &batch);
-    }
-}
-
-/// What comes before a value that overflows has been learned, and nothing else; as one by one.
-#[test]
-fn a_batch_stops_where_a_value_overflows() {
-    for (actions, mask) in [(2, ActionMask::ALL), (2, ActionMask(1)), (9, ActionMask::ALL)] {
-        let table = DenseTable::new(4, actions, 2e38).unwrap();
-        let mut together = Agent::new(table, config(Algorithm::QLearning)).unwrap();
-        let mut apart = together.clone();
-        let fine = Transition { next_mask: mask, ..step(0, 1, -1e38, 1, RUN) };
-        let beyond = Transition { next_mask: mask, ..step(1, 0, 3e38, 2, RUN) };
-        let mut errors = Vec::new();
-        let refused = together.learn_batch(&[fine, fine, beyond, fine], &[], &mut errors);
-        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Value);
-        let learned = [apart.learn(&fine).unwrap(), apart.learn(&fine).unwrap()];
-        assert!(apart.learn(&beyond).is_err());
-        assert_eq!(errors, learned);
-        assert_eq!((together.export(), together.steps()), (apart.export(), 2));
-    }
 }
 
 #[test]

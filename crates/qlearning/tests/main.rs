@@ -1,6 +1,7 @@
 //! The crate's integration tests, one binary.
 
 mod agents;
+mod batches;
 mod encode;
 mod envs;
 mod learned;
