@@ -7,7 +7,7 @@ use edgekit_reasoning_bank::{Bank, LookupScratch};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    let mut bytes = b"EKRB\x01\x00".to_vec();
+    let mut bytes = b"EKRB\x02\x00".to_vec();
     bytes.extend((body.len() as u64).to_le_bytes());
     bytes.extend(crc32fast::hash(body).to_le_bytes());
     bytes.extend(body);

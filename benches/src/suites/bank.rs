@@ -36,6 +36,9 @@ pub fn declare(suite: &mut Suite) {
     if suite.wants("bank/lookup10000") {
         graph(suite, "bank/lookup10000", 10_000);
     }
+    if suite.wants("bank/full/lookup1e5") {
+        graph(suite, "bank/full/lookup1e5", 100_000);
+    }
     if suite.wants("bank/full/lookup1e6") {
         graph(suite, "bank/full/lookup1e6", 1_000_000);
     }
@@ -240,7 +243,8 @@ fn on_core() -> Option<Duration> {
     Some(Duration::from_nanos(stat.split(' ').next()?.parse().ok()?))
 }
 
-/// Look-ups in a graph: their time, and their recall against the exact product order.
+/// A graph: how long it takes to make and to load, how long look-ups take, and their recall against
+/// the exact product order.
 fn graph(suite: &mut Suite, id: &str, count: usize) {
     let mut world = World::new(count / 50);
     let config = BankConfig { readers: Readers::Wait, ..BankConfig::default() };
@@ -248,6 +252,14 @@ fn graph(suite: &mut Suite, id: &str, count: usize) {
     let bank = filled(&mut world, count, config);
     suite.value(format!("{id}/build-ns"), Unit::Nanos, start.elapsed().as_nanos() as f64);
     suite.value(format!("{id}/bytes"), Unit::Bytes, bank.stats().bytes as f64);
+    let mut file = Vec::new();
+    bank.save(&mut file).expect("a vector takes everything");
+    suite.value(format!("{id}/file-bytes"), Unit::Bytes, file.len() as f64);
+    let start = Instant::now();
+    let loaded = Bank::load(&file[..]).expect("what was saved loads");
+    suite.value(format!("{id}/load-ns"), Unit::Nanos, start.elapsed().as_nanos() as f64);
+    suite.check(id, loaded.patterns() == bank.patterns(), || "the loaded bank differs".into());
+    drop((loaded, file));
     let exact = Bank::new(BankConfig { scan_limit: usize::MAX, ..config }).expect("valid");
     exact.store_batch(bank.patterns().into_iter().map(|s| s.pattern).collect()).expect("valid");
     let queries: Vec<Vec<f32>> = (0..200).map(|_| world.vector()).collect();

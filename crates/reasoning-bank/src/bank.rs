@@ -121,9 +121,7 @@ impl Bank {
 
     /// All patterns by id. A copy: for inspection, not for the hot path.
     pub fn patterns(&self) -> Vec<Stored> {
-        let mut all: Vec<Stored> = self.read(|shelf| shelf.entries().iter().map(stored).collect());
-        all.sort_unstable_by_key(|s| s.id);
-        all
+        self.read(by_id)
     }
 
     /// Removes a pattern; whether there was one.
@@ -417,15 +415,21 @@ impl Bank {
         Ok(())
     }
 
+    /// Makes every copy what `make` says. The caller holds the writer, or the only bank.
+    pub(crate) fn replace(&self, make: impl Fn() -> Result<Shelf, Error>) -> Result<(), Error> {
+        for side in &self.sides {
+            *side.write().unwrap_or_else(PoisonError::into_inner) = make()?;
+        }
+        Ok(())
+    }
+
     /// Whether every copy agrees with itself and with the others; for the tests.
     #[cfg(test)]
     pub(crate) fn is_consistent(&self) -> bool {
         let views: Vec<_> = (self.sides.iter())
             .map(|side| {
                 let shelf = side.read().unwrap_or_else(PoisonError::into_inner);
-                let mut all: Vec<Stored> = shelf.entries().iter().map(stored).collect();
-                all.sort_unstable_by_key(|s| s.id);
-                (shelf.is_consistent(), all)
+                (shelf.is_consistent(), by_id(&shelf))
             })
             .collect();
         views.iter().all(|(consistent, all)| *consistent && *all == views[0].1)
@@ -466,6 +470,13 @@ impl Writer {
 
 fn stored(entry: &Entry) -> Stored {
     Stored { id: entry.id, pattern: entry.current(), usage: entry.usage.count() }
+}
+
+/// All that is stored, by id.
+pub(crate) fn by_id(shelf: &Shelf) -> Vec<Stored> {
+    let mut all: Vec<Stored> = shelf.entries().iter().map(stored).collect();
+    all.sort_unstable_by_key(|s| s.id);
+    all
 }
 
 fn note(shelf: &Shelf, matches: &[Match], now: Duration) {

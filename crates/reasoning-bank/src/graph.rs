@@ -6,6 +6,8 @@ use edgekit_vector_index::{
 use rustc_hash::FxHashMap;
 
 use crate::config::BankConfig;
+use crate::pattern::unit;
+use crate::shelf::Entry;
 use crate::{Error, ErrorKind};
 
 /// Confidence is rounded up to multiples of this part, so that small changes of it leave the graph
@@ -34,15 +36,62 @@ struct Live {
 
 impl Graph {
     pub(crate) fn new(config: &BankConfig) -> Result<Self, Error> {
-        let hnsw = HnswConfig {
-            metric: Metric::InnerProduct,
-            m: config.m,
-            ef_construction: config.ef_construction,
-            seed: config.seed,
-            ..HnswConfig::default()
-        };
-        let index = HnswIndex::new(config.dim, hnsw).map_err(from_index)?;
+        let index = HnswIndex::new(config.dim, settings(config)).map_err(from_index)?;
         Ok(Graph { index, live: Vec::new(), places: FxHashMap::default(), scale: 1.0 })
+    }
+
+    /// What [`Graph::restore`] takes: the scale and the bytes of the index.
+    pub(crate) fn saved(&self) -> Result<(f32, Vec<u8>), Error> {
+        let mut bytes = Vec::new();
+        self.index.write_to(&mut bytes).map_err(from_index)?;
+        Ok((self.scale, bytes))
+    }
+
+    /// The graph of these patterns, slot by slot, from what was saved of it. Reads it once and
+    /// believes it only if every pattern's direction is in it at some level.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Format`] if it is damaged or the graph of other patterns.
+    pub(crate) fn restore(
+        config: &BankConfig,
+        entries: &[Entry],
+        scale: f32,
+        bytes: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let bad = |what: String| Err(Error::new(ErrorKind::Format, what));
+        let index = HnswIndex::from_bytes(bytes).map_err(from_index)?;
+        let fits = index.dim() == config.dim
+            && index.config() == &settings(config)
+            && index.len() == entries.len()
+            && (scale > 0.0 && scale <= 1.0);
+        if !fits {
+            return bad(format!(
+                "a graph of {} patterns at scale {scale} for a bank of {}, or of other settings",
+                index.len(),
+                entries.len()
+            ));
+        }
+        let mut graph = Graph { index, live: Vec::new(), places: FxHashMap::default(), scale };
+        for (slot, entry) in entries.iter().enumerate() {
+            let direction = unit(&entry.pattern.centroid)?;
+            let vector = graph.index.vector(entry.id).unwrap_or_default();
+            // The direction has length 1, so the vector has that of its level.
+            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let level = (length * LEVELS).round() as u16;
+            if level == 0 || scaled(&direction, level) != vector {
+                return bad(format!("pattern {} is not in the graph as it is", entry.id));
+            }
+            graph.places.insert(entry.id, (slot as u32, level));
+            graph.live.push(Live { id: entry.id, level });
+        }
+        for (slot, entry) in entries.iter().enumerate() {
+            // Only what a level no longer bounds moves.
+            let confidence = entry.pattern.confidence;
+            if graph.level(confidence) > graph.live[slot].level {
+                graph.update(slot as u32, &unit(&entry.pattern.centroid)?, confidence, true)?;
+            }
+        }
+        Ok(graph)
     }
 
     pub(crate) fn reserve(&mut self, additional: usize) {
@@ -150,6 +199,16 @@ impl Graph {
     }
 }
 
+fn settings(config: &BankConfig) -> HnswConfig {
+    HnswConfig {
+        metric: Metric::InnerProduct,
+        m: config.m,
+        ef_construction: config.ef_construction,
+        seed: config.seed,
+        ..HnswConfig::default()
+    }
+}
+
 fn scaled(direction: &[f32], level: u16) -> Vec<f32> {
     let factor = f32::from(level) / LEVELS;
     direction.iter().map(|x| x * factor).collect()
@@ -160,6 +219,7 @@ pub(crate) fn from_index(error: edgekit_vector_index::Error) -> Error {
         edgekit_vector_index::ErrorKind::Config => ErrorKind::Config,
         edgekit_vector_index::ErrorKind::Full => ErrorKind::Full,
         edgekit_vector_index::ErrorKind::Dimension => ErrorKind::Dimension,
+        edgekit_vector_index::ErrorKind::Format => ErrorKind::Format,
         _ => ErrorKind::Value,
     };
     Error::new(kind, error.to_string())

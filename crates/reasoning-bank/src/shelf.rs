@@ -141,8 +141,28 @@ impl Shelf {
         }
     }
 
+    /// A shelf of these entries, whose graph was saved.
+    pub(crate) fn restore(
+        config: BankConfig,
+        entries: Vec<Entry>,
+        scale: f32,
+        graph: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let mut shelf = Shelf::new(config);
+        shelf.graph = Some(Graph::restore(&config, &entries, scale, graph)?);
+        shelf.slots = entries.iter().zip(0..).map(|(entry, slot)| (entry.id, slot)).collect();
+        shelf.confidences = entries.iter().map(|entry| entry.pattern.confidence).collect();
+        shelf.entries = entries;
+        shelf.tidy()?;
+        Ok(shelf)
+    }
+
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    pub(crate) fn graph(&self) -> Option<&Graph> {
+        self.graph.as_ref()
     }
 
     pub(crate) fn get(&self, id: u64) -> Option<&Entry> {

@@ -96,6 +96,22 @@ pub(crate) fn save(path: &Path, header: &Header, sections: &[(Tag, &[u8])]) -> R
 }
 
 fn write(path: &Path, header: &Header, sections: &[(Tag, &[u8])]) -> std::io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    put(&mut out, header, sections)?;
+    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+}
+
+/// Writes the bytes of an index file anywhere.
+pub(crate) fn write_to(
+    mut out: impl Write,
+    header: &Header,
+    sections: &[(Tag, &[u8])],
+) -> Result<(), Error> {
+    little_endian()?;
+    Ok(put(&mut out, header, sections)?)
+}
+
+fn put(out: &mut impl Write, header: &Header, sections: &[(Tag, &[u8])]) -> std::io::Result<()> {
     let mut table = Vec::with_capacity(sections.len() * LINE);
     let mut end = HEADER + sections.len() * LINE;
     for (tag, bytes) in sections {
@@ -107,7 +123,6 @@ fn write(path: &Path, header: &Header, sections: &[(Tag, &[u8])]) -> std::io::Re
         table.extend(xxh3_64(bytes).to_le_bytes());
         end = start + bytes.len();
     }
-    let mut out = BufWriter::new(File::create(path)?);
     out.write_all(&header.encode(sections.len(), end, &table))?;
     out.write_all(&table)?;
     let mut at = HEADER + table.len();
@@ -117,7 +132,7 @@ fn write(path: &Path, header: &Header, sections: &[(Tag, &[u8])]) -> std::io::Re
         out.write_all(bytes)?;
         at = start + bytes.len();
     }
-    out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+    Ok(())
 }
 
 impl Header {

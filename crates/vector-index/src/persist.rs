@@ -1,10 +1,11 @@
 //! Indexes as files: what goes into which section, and what must hold before it is believed.
 
+use std::io::Write;
 use std::path::Path;
 
 use edgekit_quantize::{BinaryCodec, CodeBits, ScalarCodec};
 
-use crate::file::{Header, Parsed, Source, Tag, refuse, save};
+use crate::file::{Header, Parsed, Source, Tag, refuse, save, write_to};
 use crate::hnsw::{HnswIndex, Links};
 use crate::store::Body;
 use crate::stored::Stored;
@@ -22,8 +23,21 @@ impl FlatIndex {
     ///
     /// [`Io`](crate::ErrorKind::Io) if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let header = Header { kind: FLAT, ..self.vectors.header() };
-        save(path.as_ref(), &header, &self.vectors.sections())
+        save(path.as_ref(), &self.header(), &self.vectors.sections())
+    }
+
+    /// Writes what [`save`](Self::save) writes, for files that contain an index among other things:
+    /// [`from_bytes`](Self::from_bytes) reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io) if writing fails.
+    pub fn write_to(&self, out: impl Write) -> Result<(), Error> {
+        write_to(out, &self.header(), &self.vectors.sections())
+    }
+
+    fn header(&self) -> Header {
+        Header { kind: FLAT, ..self.vectors.header() }
     }
 
     /// Reads an index from a file and checks all of it.
@@ -69,8 +83,22 @@ impl HnswIndex {
     ///
     /// [`Io`](crate::ErrorKind::Io) if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        save(path.as_ref(), &self.header(), &self.sections())
+    }
+
+    /// Writes what [`save`](Self::save) writes, for files that contain an index among other things:
+    /// [`from_bytes`](Self::from_bytes) reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](crate::ErrorKind::Io) if writing fails.
+    pub fn write_to(&self, out: impl Write) -> Result<(), Error> {
+        write_to(out, &self.header(), &self.sections())
+    }
+
+    fn header(&self) -> Header {
         let config = &self.config;
-        let header = Header {
+        Header {
             kind: HNSW,
             m: config.m as u32,
             ef_construction: u32::try_from(config.ef_construction).unwrap_or(u32::MAX),
@@ -78,10 +106,13 @@ impl HnswIndex {
             seed: config.seed,
             entry: self.entry.unwrap_or(u32::MAX),
             ..self.vectors.header()
-        };
+        }
+    }
+
+    fn sections(&self) -> Vec<(Tag, &[u8])> {
         let mut sections = self.vectors.sections();
         sections.extend(self.links.sections());
-        save(path.as_ref(), &header, &sections)
+        sections
     }
 
     /// Reads an index from a file and checks all of it: checksums, ids, links, and that every

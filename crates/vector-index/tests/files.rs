@@ -67,6 +67,9 @@ fn what_is_saved_comes_back_read_or_mapped() {
             index.validate().unwrap();
             index.save(&path).unwrap();
             verify(&path).unwrap();
+            let mut written = Vec::new();
+            index.write_to(&mut written).unwrap();
+            assert_eq!(written, std::fs::read(&path).unwrap());
             let mut read = HnswIndex::read(&path).unwrap();
             let mapped = map(&path).unwrap();
             // SAFETY: see `map`.
@@ -111,6 +114,9 @@ fn flat_indexes_and_empty_ones_come_back_too() {
             flat.remove(3).unwrap();
             flat.save(&path).unwrap();
             verify(&path).unwrap();
+            let mut written = Vec::new();
+            flat.write_to(&mut written).unwrap();
+            assert_eq!(written, std::fs::read(&path).unwrap());
             let read = FlatIndex::read(&path).unwrap();
             // SAFETY: see `map`.
             let mapped = unsafe { FlatIndex::map(&path) }.unwrap();
