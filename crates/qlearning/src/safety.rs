@@ -384,6 +384,7 @@ impl Guard {
             .iter()
             .filter_map(|(kpi, watched)| Some((kpi.clone(), watched.latest?)))
             .collect();
+        self.forget(now);
         self.recent.push(Recent {
             parameter: proposal.parameter.clone(),
             old,
@@ -396,7 +397,8 @@ impl Guard {
 
     /// Takes note of a KPI. If it is worse than before a change that is still on probation, by more
     /// than tolerated or by not being a number, that change and every later one is taken back,
-    /// newest first.
+    /// newest first. A change that was approved before there was anything to compare with is taken
+    /// back by what is not a number only.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the KPI is not watched.
@@ -419,7 +421,7 @@ impl Guard {
         };
         let first_bad = self.recent.iter().position(|change| {
             now.saturating_sub(change.at) <= watch.probation
-                && change.baselines.get(kpi).is_none_or(|&baseline| worse(baseline))
+                && change.baselines.get(kpi).map_or(!value.is_finite(), |&before| worse(before))
         });
         let mut rollbacks = Vec::new();
         match first_bad {
@@ -444,9 +446,15 @@ impl Guard {
             None if value.is_finite() => watched.latest = Some(value),
             None => watched.latest = None,
         }
-        let longest = self.watches.values().map(|w| w.watch.probation).max().unwrap_or_default();
-        self.recent.retain(|change| now.saturating_sub(change.at) <= longest);
+        self.forget(now);
         Ok(rollbacks)
+    }
+
+    /// Drops the changes that no KPI can take back any more.
+    fn forget(&mut self, now: Duration) {
+        let longest = self.watches.values().map(|w| w.watch.probation).max();
+        let suspect = |change: &Recent| longest.is_some_and(|l| now.saturating_sub(change.at) <= l);
+        self.recent.retain(suspect);
     }
 }
 

@@ -108,6 +108,12 @@ fn agents_export_import_and_send_only_what_changed() {
         let changes = agent.export_changes(&base, 0.1);
         let sent: Vec<(u64, u32)> = changes.iter().map(|e| (e.state, e.visits)).collect();
         assert_eq!(sent, [(50, 1), (70, 1)], "{algorithm:?}");
+        // Values that came from elsewhere and rest on no visit of this agent's own.
+        let received = Entry { value: 5.0, ..base[0] };
+        let mut moved = new();
+        moved.import(&base).unwrap();
+        moved.import(&[received]).unwrap();
+        assert_eq!(moved.export_changes(&base, 0.1), []);
         let mut other = new();
         other.import(&agent.export()).unwrap();
         assert_eq!(other.export(), agent.export());

@@ -1,7 +1,7 @@
 //! Policies pick with the probabilities that they promise, schedules give the rates they promise.
 
 use edgekit_qlearning::{
-    ActionMask, Agent, AgentConfig, End, Policy, Schedule, StepSize, Transition,
+    ActionMask, Agent, AgentConfig, Algorithm, End, Entry, Policy, Schedule, StepSize, Transition,
 };
 
 /// How often each of `values.len()` actions is picked, of 40,000 times.
@@ -66,6 +66,65 @@ fn softmax_follows_the_boltzmann_distribution() {
     let cold = Policy::Softmax(Schedule::Constant(0.0));
     close(&shares(cold, &[1e30, -1e30, 0.0], ActionMask::ALL), &[1.0, 0.0, 0.0]);
     close(&shares(policy, &[0.0, 1.0, 99.0], ActionMask(0b001)), &[1.0, 0.0, 0.0]);
+}
+
+/// What expected SARSA takes a state to be worth whose actions are worth 1, 2 and 5, the last of
+/// which `mask` may forbid.
+fn expected(policy: Policy, mask: ActionMask) -> f32 {
+    let config = AgentConfig {
+        algorithm: Algorithm::ExpectedSarsa,
+        policy,
+        step_size: StepSize::Scheduled(Schedule::Constant(1.0)),
+        discount: 1.0,
+        ..AgentConfig::default()
+    };
+    let mut agent = Agent::dense(2, 3, config).unwrap();
+    let step = |state, action, reward, end| Transition {
+        state,
+        action,
+        reward,
+        next_state: 1,
+        next_mask: mask,
+        end,
+    };
+    for (action, reward) in [1.0, 2.0, 5.0].into_iter().enumerate() {
+        agent.learn(&step(1, action, reward, End::Terminated)).unwrap();
+    }
+    agent.learn(&step(1, 0, 1.0, End::Terminated)).unwrap();
+    agent.learn(&step(0, 0, 0.0, End::Running)).unwrap();
+    agent.values(0).unwrap()[0]
+}
+
+#[test]
+fn an_expectation_is_the_mean_of_what_the_policy_would_pick() {
+    let near = |value: f32, right: f64| {
+        assert!((f64::from(value) - right).abs() < 1e-5, "{value} instead of {right}");
+    };
+    let first_two = ActionMask(0b011);
+    near(expected(epsilon(0.3), ActionMask::ALL), 0.7 * 5.0 + 0.3 * 8.0 / 3.0);
+    near(expected(epsilon(0.3), first_two), 0.7 * 2.0 + 0.3 * 1.5);
+    let soft = Policy::Softmax(Schedule::Constant(2.0));
+    let [a, b, c] = [0.5f64, 1.0, 2.5].map(f64::exp);
+    near(expected(soft, ActionMask::ALL), (a + 2.0 * b + 5.0 * c) / (a + b + c));
+    near(expected(soft, first_two), (a + 2.0 * b) / (a + b));
+    // The first action was tried twice: 1 + 3 √(ln 4 / 2) = 3.5, 2 + 3 √ln 4 = 5.5, 5 + 3.5 = 8.5.
+    let bounds = Policy::UpperConfidence { exploration: 3.0 };
+    near(expected(bounds, ActionMask::ALL), 5.0);
+    near(expected(bounds, first_two), 2.0);
+}
+
+#[test]
+fn upper_confidence_weighs_how_often_something_was_tried() {
+    // 10 and 9.5 after 8 and 2 visits: the bounds cross at c = 0.5 / (√(ln 10 / 2) − √(ln 10 / 8)).
+    let crossing = 0.5 / ((10f32.ln() / 2.0).sqrt() - (10f32.ln() / 8.0).sqrt());
+    for (exploration, picked) in [(0.99 * crossing, 0), (1.01 * crossing, 1), (0.0, 0)] {
+        let policy = Policy::UpperConfidence { exploration };
+        let mut agent =
+            Agent::dense(1, 2, AgentConfig { policy, ..AgentConfig::default() }).unwrap();
+        let known = |action, value, visits| Entry { state: 0, action, value, visits };
+        agent.import(&[known(0, 10.0, 8), known(1, 9.5, 2)]).unwrap();
+        assert_eq!(agent.act(0, ActionMask::ALL).unwrap(), picked, "c = {exploration}");
+    }
 }
 
 #[test]

@@ -122,6 +122,46 @@ fn a_kpi_that_is_no_number_counts_as_degraded_and_is_no_baseline() {
 }
 
 #[test]
+fn what_was_approved_without_a_baseline_goes_only_with_a_kpi_that_is_no_number() {
+    for (value, left) in [(0.1, 2.0), (f32::NAN, 1.0), (f32::INFINITY, 1.0)] {
+        let mut guard = watched();
+        guard.approve_with(|_, _| Approval::Granted);
+        guard.apply(&Proposal::new("a", 2.0), at(1)).unwrap();
+        guard.observe("success", value, at(2)).unwrap();
+        assert_eq!(guard.value("a"), Some(left), "success {value}");
+    }
+}
+
+#[test]
+fn a_change_that_was_taken_back_must_cool_down_too() {
+    let mut guard = guard();
+    let watch = Watch { better: Better::Higher, tolerance: 0.1, probation: at(60) };
+    guard.watch("success", watch).unwrap();
+    guard.observe("success", 0.9, at(0)).unwrap();
+    guard.apply(&Proposal::new("rate", 12.0), at(1)).unwrap();
+    assert_eq!(guard.observe("success", 0.5, at(20)).unwrap().len(), 1);
+    assert_eq!(rules(&guard, "rate", 11.0, 29), [Rule::Cooldown], "since 20, not since 1");
+    assert_eq!(rules(&guard, "rate", 11.0, 30), []);
+}
+
+#[test]
+fn changes_that_nothing_can_take_back_are_forgotten() {
+    let remembered = |guard: &Guard| format!("{guard:?}").matches("Recent {").count();
+    let mut unwatched = guard();
+    let mut watched = watched();
+    watched.observe("success", 0.9, at(0)).unwrap();
+    for n in 0..50 {
+        let value = if n % 2 == 0 { 12.0 } else { 10.0 };
+        unwatched.apply(&Proposal::new("rate", value), at(20 * n)).unwrap();
+        // Within its probation of a minute: this one and three before.
+        watched.apply(&Proposal::new("a", value / 4.0), at(20 * n)).unwrap();
+    }
+    assert_eq!((remembered(&unwatched), remembered(&watched)), (1, 4));
+    watched.observe("success", 0.9, at(5_000)).unwrap();
+    assert_eq!(remembered(&watched), 0);
+}
+
+#[test]
 fn lower_can_be_better() {
     let mut guard = Guard::new();
     guard.declare("a", 1.0, Limits::within(0.0..=10.0)).unwrap();

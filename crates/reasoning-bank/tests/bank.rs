@@ -150,8 +150,8 @@ fn merging_weighs_by_samples_and_keeps_the_extremes() {
 
 #[test]
 fn merging_looks_again_after_centroids_have_moved() {
-    // 0° and 20° are apart at the threshold of 14°; but 20° takes 28° in, 0° takes 10° in, and then
-    // the two are near.
+    // At a threshold of 14° the pattern at 0° takes in the one at 10° but not the one at 16°. That
+    // moves it to almost 5°, and then the two are near.
     let bank = bank(2);
     let direction = |degrees: f32| {
         let (sin, cos) = degrees.to_radians().sin_cos();
