@@ -16,6 +16,8 @@ use crate::{Error, ErrorKind};
 
 /// Rows that go through all layers together.
 const ROWS: usize = 480;
+/// Inputs of a layer whose sums surely fit 32 bits.
+pub(crate) const MOST_INPUTS: usize = 1 << 16;
 
 /// A dense network whose weights and layers' inputs are 8-bit codes.
 ///
@@ -97,7 +99,7 @@ impl Network {
         calibration: Calibration,
     ) -> Result<QuantizedNetwork, Error> {
         self.check_data(samples)?;
-        let wide = self.layer_sizes().any(|size| size > 1 << 16);
+        let wide = self.layer_sizes().any(|size| size > MOST_INPUTS);
         if !self.is_dense() || wide {
             let why = "only dense networks of at most 65,536 neurons a layer run in integers";
             return Err(Error::new(ErrorKind::Unsupported, why));

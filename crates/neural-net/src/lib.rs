@@ -14,6 +14,7 @@ mod general;
 mod gradient;
 mod incremental;
 mod int8;
+mod int8_file;
 mod loader;
 mod loss;
 mod network;
