@@ -17,6 +17,8 @@ use crate::run::room;
 const SHARE: usize = 1 << 21;
 /// Shares whose gradients are held at once.
 const WAVE: usize = 16;
+/// Weights whose gradients of all shares are added together: their sums stay in the first cache.
+const PIECE: usize = 1 << 12;
 
 /// What a gradient is of.
 #[derive(Clone, Copy)]
@@ -120,8 +122,6 @@ impl Gradients {
         let len = network.weights.len();
         let share = (SHARE / len.max(1)).clamp(128, 480);
         let count = rows.len();
-        self.sum.clear();
-        self.sum.resize(len, 0.0);
         let shares = count.div_ceil(share);
         let wave = shares.clamp(1, if parallel { WAVE } else { 1 });
         if self.workers.len() < wave {
@@ -144,15 +144,20 @@ impl Gradients {
                 worker.pass(kernels, task, precision, at(done + i));
             };
             for_each(workers, parallel, work);
-            if shares == 1 {
+            let known = usize::from(done == 0);
+            if done == 0 {
                 std::mem::swap(&mut self.workers[0].products.gradient, &mut self.sum);
-            } else {
-                let gradients = self.workers[..now].iter().map(|worker| &worker.products.gradient);
-                gradients.for_each(|gradient| kernels.axpy(1.0, gradient, &mut self.sum));
             }
             done += now;
+            let factor = if done == shares { 1.0 / count as f32 } else { 1.0 };
+            let add = |(i, sum): (usize, &mut [f32])| {
+                let range = i * PIECE..i * PIECE + sum.len();
+                let gradients = self.workers[known..now].iter().map(|w| &w.products.gradient);
+                gradients.for_each(|gradient| kernels.axpy(1.0, &gradient[range.clone()], sum));
+                kernels.scale(sum, factor);
+            };
+            for_each_piece(&mut self.sum, parallel, add);
         }
-        kernels.scale(&mut self.sum, 1.0 / count.max(1) as f32);
     }
 }
 
@@ -167,6 +172,24 @@ fn for_each(
         return workers.par_iter_mut().enumerate().for_each(work);
     }
     workers.iter_mut().enumerate().for_each(work);
+}
+
+#[cfg(feature = "rayon")]
+fn for_each_piece(
+    values: &mut [f32],
+    parallel: bool,
+    work: impl Fn((usize, &mut [f32])) + Sync + Send,
+) {
+    use rayon::prelude::*;
+    if parallel && values.len() > PIECE {
+        return values.par_chunks_mut(PIECE).enumerate().for_each(work);
+    }
+    values.chunks_mut(PIECE).enumerate().for_each(work);
+}
+
+#[cfg(not(feature = "rayon"))]
+fn for_each_piece(values: &mut [f32], _: bool, work: impl Fn((usize, &mut [f32]))) {
+    values.chunks_mut(PIECE).enumerate().for_each(work);
 }
 
 #[cfg(not(feature = "rayon"))]
