@@ -8,15 +8,17 @@ use std::time::Instant;
 
 use edgekit_kernels_simd::{Epilogue, GemmScratch, Kernels, Matrix, MatrixMut};
 use edgekit_neural_net::{
-    Activation, Adam, Algorithm, BIT_FAIL_LIMIT, Backprop, Calibration, CascadeConfig, Csv,
-    CsvSamples, Dataset, Decay, Loss, Network, QuantizedScratch, Quickprop, Rprop, Sarprop,
-    Schedule, Scratch, Stop, Targets, TrainConfig, Trainer, cascade, cross_validate,
+    Adam, Algorithm, Backprop, CascadeConfig, Csv, CsvSamples, Dataset, Network,
+    QuantizationReport, QuantizedNetwork, QuantizedScratch, Rprop, Scratch, Stop, Targets,
+    TrainConfig, Trainer, cascade,
 };
 
-use crate::{Series, Suite, Unit};
+use crate::{Suite, Unit};
 
+mod digits;
 #[cfg(feature = "peers")]
 mod fann;
+mod scaling;
 #[cfg(feature = "peers")]
 mod torch;
 
@@ -28,15 +30,17 @@ pub fn declare(suite: &mut Suite) {
     if !suite.wants("neural-net") {
         return;
     }
-    let data = Rc::new(digits());
+    let data = Rc::new(samples());
     let rows: Vec<usize> = (0..ROWS).collect();
     let train = Rc::new(data.select(&rows));
     training(suite, &train);
     running(suite, &train);
     integers(suite, &data);
     products(suite);
-    sizes(suite);
-    quality(suite, &data);
+    scaling::sizes(suite);
+    scaling::threads(suite, &train);
+    scaling::precisions(suite, &train);
+    digits::declare(suite, &data);
     growing(suite);
     checkpoints(suite);
     loading(suite);
@@ -47,7 +51,7 @@ pub fn declare(suite: &mut Suite) {
     }
 }
 
-fn digits() -> Dataset {
+fn samples() -> Dataset {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/digits/digits.csv");
     let file = std::fs::File::open(path).expect("the sample is part of the project");
     let csv = Csv { inputs: 64, targets: Targets::Class(10), skip: 0 };
@@ -125,24 +129,25 @@ fn integers(suite: &mut Suite, data: &Rc<Dataset>) {
     if !suite.wants("neural-net/int8") {
         return;
     }
-    let folds = data.folds(5, 1).expect("enough samples");
-    let (mut lost, mut agreement) = (0.0, 0.0);
-    let mut last = None;
-    for (train, held_out) in &folds {
-        let mut trainer = trainer(Algorithm::Adam(ADAM), Some(32));
-        (0..40).for_each(|_| trainer.epoch(train).expect("it converges"));
-        let net = trainer.into_network();
-        let quantized = net.quantize(train, Calibration::MinMax).expect("dense");
-        let report = quantized.report(&net, held_out, Loss::Mse, BIT_FAIL_LIMIT).expect("it fits");
-        lost += (report.before.accuracy - report.after.accuracy) / folds.len() as f64;
-        agreement += report.agreement / folds.len() as f64;
-        let smaller = report.bytes_before as f64 / report.bytes_after as f64;
-        last = Some((quantized, smaller));
-    }
+    let made = digits::integers(data);
+    let mean = |of: fn(&QuantizationReport) -> f64| {
+        made.iter().map(|(_, report)| of(report)).sum::<f64>() / made.len() as f64
+    };
+    let lost = mean(|report| report.before.accuracy - report.after.accuracy);
     suite.value("neural-net/int8/accuracy-lost", Unit::Share, lost);
-    suite.value("neural-net/int8/agreement", Unit::Share, agreement);
-    let Some((quantized, smaller)) = last else { return };
+    suite.value("neural-net/int8/agreement", Unit::Share, mean(|report| report.agreement));
+    let smaller = mean(|report| report.bytes_before as f64 / report.bytes_after as f64);
     suite.value("neural-net/int8/smaller", Unit::Ratio, smaller);
+    let Some((quantized, _)) = made.first() else { return };
+    let saved = quantized.to_safetensors().expect("in memory");
+    let again = QuantizedNetwork::from_safetensors(&saved).expect("what is written is read");
+    let outputs = |network: &QuantizedNetwork| {
+        let mut y = vec![0.0; data.targets().len()];
+        network.run_batch(data.inputs(), &mut y, &mut QuantizedScratch::default()).expect("fits");
+        y
+    };
+    let same = outputs(&again) == outputs(quantized);
+    suite.check("neural-net/int8/file", same, || "outputs differ after a round trip".into());
     for rows in [1, 64, ROWS] {
         let (quantized, data) = (quantized.clone(), data.clone());
         let (mut scratch, mut y) = (QuantizedScratch::default(), vec![0.0; 10 * rows]);
@@ -198,92 +203,8 @@ fn ikj(a: &[f32], b: &[f32], c: &mut [f32], n: usize) {
     }
 }
 
-/// How near networks of several sizes come to the largest product, in operations a second.
-fn sizes(suite: &mut Suite) {
-    if !suite.wants("neural-net/full/sizes") {
-        return;
-    }
-    let n = 1024;
-    let (a, mut c) = (vec![0.5; n * n], vec![0.0; n * n]);
-    let mut scratch = GemmScratch::default();
-    let mut product = || gemm(&a, &a, &mut c, n, &mut scratch);
-    let roof = calls(2 * n * n * n, &mut product);
-    suite.value("neural-net/full/sizes/roof", Unit::PerSecond, roof);
-    for layers in 2..=4 {
-        let (mut forward, mut backward) = (Vec::new(), Vec::new());
-        for width in [32, 64, 128, 256, 512, 1024] {
-            let shape = vec![width; layers];
-            let net = Network::builder(&shape).hidden(Activation::Sigmoid).seed(1).build();
-            let net = net.expect("valid");
-            let rows = 512;
-            let x = vec![0.25; rows * width];
-            let data = Dataset::from_rows(&x, width, &x, width).expect("it fits");
-            let (mut y, mut scratch) = (x.clone(), Scratch::default());
-            let operations = 2 * net.weights().len() * rows;
-            let run = calls(operations, || {
-                net.run_batch(black_box(&x), &mut y, &mut scratch).expect("it fits");
-            });
-            let config = TrainConfig {
-                algorithm: Algorithm::Batch(Backprop { rate: 1e-3, momentum: 0.0 }),
-                ..TrainConfig::default()
-            };
-            let mut trainer = Trainer::new(net, config).expect("valid");
-            // Forth, the weights' gradient, and back through all layers but the first.
-            let first = 2 * (width + 1) * width * rows;
-            let train = calls(3 * operations - first, || trainer.epoch(&data).expect("finite"));
-            forward.push((width as f64, run / 1e9));
-            backward.push((width as f64, train / 1e9));
-            for (what, value) in [("run", run), ("train", train)] {
-                let id = format!("neural-net/full/sizes/{what}/{layers}x{width}");
-                suite.value(&id, Unit::PerSecond, value);
-                suite.value(format!("{id}/of-roof"), Unit::Share, value / roof);
-            }
-        }
-        for (what, points) in [("run", forward), ("train", backward)] {
-            suite.series(Series {
-                plot: "neural-net: operations a second, 512 samples".into(),
-                x_label: "neurons of a layer".into(),
-                y_label: "GFLOP/s".into(),
-                name: format!("{what}, {layers} layers"),
-                points,
-            });
-        }
-    }
-}
-
-/// For small batches of digits.
+/// With moments to keep, for checkpoints.
 const ADAM: Adam = Adam { rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-
-/// Mean accuracy on held-out digits, five folds, for every trainer.
-fn quality(suite: &mut Suite, data: &Dataset) {
-    let rprop = Rprop { initial: 0.01, max: 1.0, ..Rprop::default() };
-    let sarprop = Sarprop { rprop: Rprop { min: 1e-6, ..rprop }, ..Sarprop::default() };
-    let slow = Backprop { rate: 0.5, momentum: 0.5 };
-    let cases = [
-        ("incremental", Algorithm::Incremental(Backprop { rate: 0.3, momentum: 0.0 }), None, 40),
-        ("rprop", Algorithm::Rprop(rprop), None, 100),
-        ("adam", Algorithm::Adam(ADAM), Some(32), 40),
-        ("adamw", Algorithm::AdamW(ADAM, Decay::default()), Some(32), 60),
-        ("batch", Algorithm::Batch(slow), Some(16), 40),
-        ("quickprop", Algorithm::Quickprop(Quickprop::default()), None, 400),
-        ("sarprop", Algorithm::Sarprop(sarprop), None, 200),
-    ];
-    for (name, algorithm, batch, max_epochs) in cases {
-        let id = format!("neural-net/digits/{name}");
-        if !suite.wants(&id) {
-            continue;
-        }
-        let schedule = match algorithm {
-            Algorithm::AdamW(..) => Schedule::Cosine { epochs: max_epochs, floor: 0.01 },
-            _ => Schedule::Constant,
-        };
-        let config =
-            TrainConfig { algorithm, batch, schedule, max_epochs, seed: 1, ..Default::default() };
-        let folds = cross_validate(&network(128), &config, data, 5, 1).expect("it converges");
-        let mean = folds.iter().map(|fold| fold.accuracy).sum::<f64>() / folds.len() as f64;
-        suite.value(id, Unit::Share, mean);
-    }
-}
 
 /// Neurons that two spirals take.
 fn growing(suite: &mut Suite) {

@@ -17,7 +17,7 @@ use crate::optimizer::Optimizer;
 use crate::trainer::{Best, TrainConfig, Trainer};
 
 const MAGIC: [u8; 4] = *b"EKNC";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEADER: usize = 4 + 2 + 4 + 8 + 4;
 
 #[derive(Serialize, Deserialize)]

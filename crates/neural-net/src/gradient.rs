@@ -2,55 +2,110 @@
 //! sample by sample.
 
 use aligned_vec::AVec;
-use edgekit_kernels_simd::{Epilogue, Kernels, Matrix, MatrixMut};
+use edgekit_kernels_simd::{Epilogue, GemmScratch, Kernels, Matrix, MatrixMut};
 
 use crate::Error;
 use crate::dataset::Dataset;
 use crate::general;
 use crate::loss::Loss;
-use crate::network::Network;
-use crate::run::{Scratch, room};
+use crate::mixed::{Mixed, Precision, round};
+use crate::network::{DenseLayer, Network};
+use crate::run::room;
 
 /// Multiplications that make one share of a batch: enough to pay for a thread, and small enough to
 /// stay in its cache.
 const SHARE: usize = 1 << 21;
 /// Shares whose gradients are held at once.
 const WAVE: usize = 16;
+/// Weights whose gradients of all shares are added together: their sums stay in the first cache.
+const PIECE: usize = 1 << 12;
+
+/// What a gradient is of.
+#[derive(Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub(crate) network: &'a Network,
+    /// Its weights, or what products take for them.
+    pub(crate) weights: &'a [f32],
+    pub(crate) loss: Loss,
+    pub(crate) data: &'a Dataset,
+    pub(crate) spans: &'a [f32],
+}
+
+impl<'a> Task<'a> {
+    pub(crate) fn layer(&self, index: usize) -> DenseLayer<'a> {
+        let layer = self.network.dense_layer(index);
+        DenseLayer { weights: &self.weights[layer.start..][..layer.weights.len()], ..layer }
+    }
+
+    /// Inputs and targets of these rows.
+    pub(crate) fn samples(&self, rows: std::ops::Range<usize>) -> (&'a [f32], &'a [f32]) {
+        let (width, height) = (self.data.input_size(), self.data.target_size());
+        let inputs = &self.data.inputs()[rows.start * width..rows.end * width];
+        (inputs, &self.data.targets()[rows.start * height..rows.end * height])
+    }
+}
 
 /// Room for a gradient and for all values between the layers.
 #[derive(Debug, Default)]
-pub(crate) struct Workspace {
-    scratch: Scratch,
-    layers: Vec<Kept>,
+struct Workspace {
+    products: Products,
+    dense: Dense,
+    mixed: Mixed,
+    values: Vec<f32>,
     arguments: Vec<f32>,
     errors: Vec<f32>,
+}
+
+/// The products that training a layer takes, and the gradient that they make.
+#[derive(Debug, Default)]
+pub(crate) struct Products {
+    gemm: GemmScratch,
+    bias: Vec<f32>,
     ones: Vec<f32>,
     sums: Vec<f32>,
     gradient: Vec<f32>,
 }
 
-/// What the way back needs of a layer.
+/// What the way back needs of the way forth.
+#[derive(Debug)]
+struct Dense {
+    layers: Vec<Kept>,
+    delta: AVec<f32>,
+    before: AVec<f32>,
+}
+
 #[derive(Debug)]
 struct Kept {
     values: AVec<f32>,
     arguments: AVec<f32>,
-    delta: AVec<f32>,
+}
+
+impl Default for Dense {
+    fn default() -> Self {
+        Dense { layers: Vec::new(), delta: AVec::new(64), before: AVec::new(64) }
+    }
 }
 
 impl Default for Kept {
     fn default() -> Self {
-        Kept { values: AVec::new(64), arguments: AVec::new(64), delta: AVec::new(64) }
+        Kept { values: AVec::new(64), arguments: AVec::new(64) }
     }
 }
 
 /// The room of several workers, and what they found together.
 #[derive(Debug, Default)]
 pub(crate) struct Gradients {
+    precision: Precision,
+    rounded: Vec<f32>,
     workers: Vec<Workspace>,
     pub(crate) sum: Vec<f32>,
 }
 
 impl Gradients {
+    pub(crate) fn new(precision: Precision) -> Self {
+        Gradients { precision, ..Gradients::default() }
+    }
+
     /// Puts the mean gradient of the rows `from..to` into [`sum`](Self::sum).
     ///
     /// The rows are cut into shares whose size depends on the network alone, and the shares are added
@@ -64,35 +119,45 @@ impl Gradients {
         spans: &[f32],
         parallel: bool,
     ) {
-        let weights = network.weights.len();
-        let share = (SHARE / weights.max(1)).clamp(128, 480);
+        let len = network.weights.len();
+        let share = (SHARE / len.max(1)).clamp(128, 480);
         let count = rows.len();
-        self.sum.clear();
-        self.sum.resize(weights, 0.0);
         let shares = count.div_ceil(share);
         let wave = shares.clamp(1, if parallel { WAVE } else { 1 });
         if self.workers.len() < wave {
             self.workers.resize_with(wave, Workspace::default);
         }
         let kernels = Kernels::get();
+        let (precision, mut weights) = (self.precision, &network.weights);
+        if precision == Precision::Bf16 {
+            self.rounded.clone_from(weights);
+            round(kernels, &mut self.rounded);
+            weights = &self.rounded;
+        }
+        let task = Task { network, weights, loss, data, spans };
         let at = |i: usize| rows.start + i * share..(rows.start + (i + 1) * share).min(rows.end);
         let mut done = 0;
         while done < shares {
             let now = wave.min(shares - done);
             let workers = &mut self.workers[..now];
             let work = |(i, worker): (usize, &mut Workspace)| {
-                worker.pass(network, kernels, loss, data, at(done + i), spans);
+                worker.pass(kernels, task, precision, at(done + i));
             };
             for_each(workers, parallel, work);
-            if shares == 1 {
-                std::mem::swap(&mut self.workers[0].gradient, &mut self.sum);
-            } else {
-                let gradients = self.workers[..now].iter().map(|worker| &worker.gradient);
-                gradients.for_each(|gradient| kernels.axpy(1.0, gradient, &mut self.sum));
+            let known = usize::from(done == 0);
+            if done == 0 {
+                std::mem::swap(&mut self.workers[0].products.gradient, &mut self.sum);
             }
             done += now;
+            let factor = if done == shares { 1.0 / count as f32 } else { 1.0 };
+            let add = |(i, sum): (usize, &mut [f32])| {
+                let range = i * PIECE..i * PIECE + sum.len();
+                let gradients = self.workers[known..now].iter().map(|w| &w.products.gradient);
+                gradients.for_each(|gradient| kernels.axpy(1.0, &gradient[range.clone()], sum));
+                kernels.scale(sum, factor);
+            };
+            for_each_piece(&mut self.sum, parallel, add);
         }
-        kernels.scale(&mut self.sum, 1.0 / count.max(1) as f32);
     }
 }
 
@@ -109,6 +174,24 @@ fn for_each(
     workers.iter_mut().enumerate().for_each(work);
 }
 
+#[cfg(feature = "rayon")]
+fn for_each_piece(
+    values: &mut [f32],
+    parallel: bool,
+    work: impl Fn((usize, &mut [f32])) + Sync + Send,
+) {
+    use rayon::prelude::*;
+    if parallel && values.len() > PIECE {
+        return values.par_chunks_mut(PIECE).enumerate().for_each(work);
+    }
+    values.chunks_mut(PIECE).enumerate().for_each(work);
+}
+
+#[cfg(not(feature = "rayon"))]
+fn for_each_piece(values: &mut [f32], _: bool, work: impl Fn((usize, &mut [f32]))) {
+    values.chunks_mut(PIECE).enumerate().for_each(work);
+}
+
 #[cfg(not(feature = "rayon"))]
 fn for_each(workers: &mut [Workspace], _: bool, work: impl Fn((usize, &mut Workspace))) {
     workers.iter_mut().enumerate().for_each(work);
@@ -118,64 +201,56 @@ impl Workspace {
     /// The summed gradient of these rows.
     fn pass(
         &mut self,
-        network: &Network,
         kernels: &Kernels,
-        loss: Loss,
-        data: &Dataset,
+        task: Task<'_>,
+        precision: Precision,
         rows: std::ops::Range<usize>,
-        spans: &[f32],
     ) {
-        self.gradient.resize(network.weights.len(), 0.0);
-        if network.is_dense() {
-            return self.dense(network, kernels, loss, data, rows, spans);
+        self.products.gradient.resize(task.weights.len(), 0.0);
+        match precision {
+            Precision::Bf16 => self.mixed.pass(kernels, task, rows, &mut self.products),
+            Precision::F32 if task.network.is_dense() => {
+                self.dense.pass(kernels, task, rows, &mut self.products);
+            }
+            Precision::F32 => {
+                self.products.gradient.fill(0.0);
+                rows.for_each(|row| self.sample(kernels, task, row));
+            }
         }
-        self.gradient.fill(0.0);
-        rows.for_each(|row| self.sample(network, kernels, loss, data, row, spans));
     }
 
-    fn sample(
-        &mut self,
-        network: &Network,
-        kernels: &Kernels,
-        loss: Loss,
-        data: &Dataset,
-        row: usize,
-        spans: &[f32],
-    ) {
-        let values = &mut self.scratch.values;
-        general::forward(network, kernels, data.input(row), values, Some(&mut self.arguments));
+    fn sample(&mut self, kernels: &Kernels, task: Task<'_>, row: usize) {
+        let (network, values) = (task.network, &mut self.values);
+        let (input, target) = task.samples(row..row + 1);
+        general::forward(network, kernels, input, values, Some(&mut self.arguments));
         self.errors.clear();
         self.errors.resize(network.numbered(), 0.0);
         let outputs = network.numbered() - network.output_size()..;
         let (y, out) = (&values[outputs.clone()], &mut self.errors[outputs]);
-        loss.gradient(kernels, y, data.target(row), spans, out);
-        let (errors, gradient) = (&mut self.errors, &mut self.gradient);
+        task.loss.gradient(kernels, y, target, task.spans, out);
+        let (errors, gradient) = (&mut self.errors, &mut self.products.gradient);
         general::backward(network, kernels, values, &self.arguments, errors, gradient);
     }
+}
 
-    fn dense(
+impl Dense {
+    fn pass(
         &mut self,
-        network: &Network,
         kernels: &Kernels,
-        loss: Loss,
-        data: &Dataset,
+        task: Task<'_>,
         rows: std::ops::Range<usize>,
-        spans: &[f32],
+        products: &mut Products,
     ) {
-        let (count, last) = (rows.len(), network.layers.len() - 1);
-        let inputs = &data.inputs()[rows.start * data.input_size()..rows.end * data.input_size()];
-        let targets =
-            &data.targets()[rows.start * data.target_size()..rows.end * data.target_size()];
-        self.layers.resize_with(self.layers.len().max(last + 1), Kept::default);
-        self.ones.resize(self.ones.len().max(count), 1.0);
-        let Scratch { gemm, bias, .. } = &mut self.scratch;
+        let (count, last) = (rows.len(), task.network.layers.len() - 1);
+        let (inputs, targets) = task.samples(rows);
+        let Dense { layers, delta, before } = self;
+        layers.resize_with(layers.len().max(last + 1), Kept::default);
         for index in 1..=last {
-            let layer = network.dense_layer(index);
-            let (before, kept) = self.layers.split_at_mut(index);
-            let x = if index == 1 { inputs } else { &before[index - 1].values };
-            let x = &x[..count * layer.inputs];
+            let layer = task.layer(index);
+            let (earlier, kept) = layers.split_at_mut(index);
+            let x = if index == 1 { inputs } else { &earlier[index - 1].values };
             let values = room(&mut kept[0].values, count * layer.outputs);
-            layer.arguments(kernels, x, count, values, bias, gemm);
+            products.arguments(kernels, layer, &x[..count * layer.inputs], values);
             if layer.keeps_arguments {
                 room(&mut kept[0].arguments, values.len()).copy_from_slice(values);
             }
@@ -184,35 +259,74 @@ impl Workspace {
                 flush(values);
             }
         }
-        let Kept { values, delta, .. } = &mut self.layers[last];
-        let len = count * network.output_size();
-        loss.gradient(kernels, &values[..len], targets, spans, room(delta, len));
+        let len = targets.len();
+        let outputs = &layers[last].values[..len];
+        task.loss.gradient(kernels, outputs, targets, task.spans, room(delta, len));
         for index in (1..=last).rev() {
-            let layer = network.dense_layer(index);
+            let layer = task.layer(index);
             let len = count * layer.outputs;
-            let (before, kept) = self.layers.split_at_mut(index);
-            let Kept { values, arguments, delta } = &mut kept[0];
-            let delta = &mut delta[..len];
+            let (earlier, kept) = layers.split_at_mut(index);
+            let Kept { values, arguments } = &kept[0];
             let arguments = if layer.keeps_arguments { &arguments[..len] } else { &[] };
-            layer.backward(kernels, delta, &values[..len], arguments);
-            flush(delta);
-            let stride = layer.inputs + 1;
-            let delta = Matrix::new(delta, count, layer.outputs, layer.outputs);
-            let own = &mut self.gradient[layer.start..layer.start + stride * layer.outputs];
-            let x = if index == 1 { inputs } else { &before[index - 1].values };
-            let x = Matrix::new(x, count, layer.inputs, layer.inputs);
-            let out = MatrixMut::new(own, layer.outputs, layer.inputs, stride);
-            kernels.gemm(delta.transposed(), x, out, Epilogue::default(), gemm);
-            self.sums.resize(self.sums.len().max(layer.outputs), 0.0);
-            let sums = &mut self.sums[..layer.outputs];
-            kernels.gemv_transposed(1.0, delta, &self.ones[..count], 0.0, sums);
-            own.chunks_exact_mut(stride).zip(sums).for_each(|(row, sum)| row[stride - 1] = *sum);
+            layer.backward(kernels, &mut delta[..len], &values[..len], arguments);
+            flush(&mut delta[..len]);
+            let x = if index == 1 { inputs } else { &earlier[index - 1].values };
+            products.by_weights(kernels, layer, &delta[..len], x);
             if index > 1 {
-                let out = room(&mut before[index - 1].delta, count * layer.inputs);
-                let out = MatrixMut::new(out, count, layer.inputs, layer.inputs);
-                kernels.gemm(delta, layer.matrix(), out, Epilogue::default(), gemm);
+                products.by_inputs(kernels, layer, &delta[..len], before);
+                std::mem::swap(delta, before);
             }
         }
+    }
+}
+
+impl Products {
+    /// The arguments of the layer's functions for rows of inputs.
+    pub(crate) fn arguments(
+        &mut self,
+        kernels: &Kernels,
+        layer: DenseLayer<'_>,
+        x: &[f32],
+        u: &mut [f32],
+    ) {
+        let rows = u.len() / layer.outputs;
+        layer.arguments(kernels, x, rows, u, &mut self.bias, &mut self.gemm);
+    }
+
+    /// The gradient by the layer's weights, of that by the arguments.
+    pub(crate) fn by_weights(
+        &mut self,
+        kernels: &Kernels,
+        layer: DenseLayer<'_>,
+        delta: &[f32],
+        x: &[f32],
+    ) {
+        let (rows, stride) = (delta.len() / layer.outputs, layer.inputs + 1);
+        let delta = Matrix::new(delta, rows, layer.outputs, layer.outputs);
+        let x = Matrix::new(x, rows, layer.inputs, layer.inputs);
+        let own = &mut self.gradient[layer.start..layer.start + stride * layer.outputs];
+        let out = MatrixMut::new(own, layer.outputs, layer.inputs, stride);
+        kernels.gemm(delta.transposed(), x, out, Epilogue::default(), &mut self.gemm);
+        self.ones.resize(self.ones.len().max(rows), 1.0);
+        self.sums.resize(self.sums.len().max(layer.outputs), 0.0);
+        let sums = &mut self.sums[..layer.outputs];
+        kernels.gemv_transposed(1.0, delta, &self.ones[..rows], 0.0, sums);
+        own.chunks_exact_mut(stride).zip(sums).for_each(|(row, sum)| row[stride - 1] = *sum);
+    }
+
+    /// Likewise by the layer's inputs.
+    pub(crate) fn by_inputs(
+        &mut self,
+        kernels: &Kernels,
+        layer: DenseLayer<'_>,
+        delta: &[f32],
+        out: &mut AVec<f32>,
+    ) {
+        let rows = delta.len() / layer.outputs;
+        let delta = Matrix::new(delta, rows, layer.outputs, layer.outputs);
+        let out = room(out, rows * layer.inputs);
+        let out = MatrixMut::new(out, rows, layer.inputs, layer.inputs);
+        kernels.gemm(delta, layer.matrix(), out, Epilogue::default(), &mut self.gemm);
     }
 }
 
@@ -220,7 +334,7 @@ impl Workspace {
 /// leave so many of them that an epoch was measured to take eight times as long.
 const TINY: f32 = 1e-20;
 
-fn flush(values: &mut [f32]) {
+pub(crate) fn flush(values: &mut [f32]) {
     for value in values {
         *value = if value.abs() < TINY { 0.0 } else { *value };
     }
@@ -264,6 +378,7 @@ mod tests {
     use super::*;
     use crate::activation::{Activation, Function};
     use crate::builder::Builder;
+    use crate::run::Scratch;
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
 

@@ -8,16 +8,17 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::dataset::Dataset;
 use crate::evaluate::{BIT_FAIL_LIMIT, Evaluation};
 use crate::gradient::Gradients;
 use crate::incremental::{Descent, Sample};
 use crate::loss::Loss;
+use crate::mixed::Precision;
 use crate::network::Network;
 use crate::optimizer::{Algorithm, Circumstances, Optimizer, Rprop};
 use crate::run::Scratch;
 use crate::schedule::Schedule;
+use crate::{Error, ErrorKind};
 
 /// How a [`Trainer`] trains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct TrainConfig {
     pub algorithm: Algorithm,
     /// What is made small.
     pub loss: Loss,
+    /// What products are made of.
+    pub precision: Precision,
     /// Samples of a mini-batch; `None` is all of them. RPROP, Quickprop and SARPROP need all, and
     /// incremental training has none.
     pub batch: Option<usize>,
@@ -46,6 +49,7 @@ impl Default for TrainConfig {
         TrainConfig {
             algorithm: Algorithm::Rprop(Rprop::default()),
             loss: Loss::Mse,
+            precision: Precision::F32,
             batch: None,
             schedule: Schedule::Constant,
             max_epochs: 1000,
@@ -143,10 +147,15 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) for settings out of range or against each other,
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) if a function of the network has no slope.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if a function of the network has no slope, and for
+    /// mixed precision unless the network is dense.
     pub fn new(network: Network, config: TrainConfig) -> Result<Self, Error> {
         config.check()?;
         network.check_trainable()?;
+        if config.precision != Precision::F32 && !network.is_dense() {
+            let why = "sparse networks and shortcuts are trained in f32: choose Precision::F32";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
         let optimizer = Optimizer::new(config.algorithm, network.weights.len());
         Ok(Trainer {
             optimizer,
@@ -155,7 +164,7 @@ impl Trainer {
             best: Best { loss: f64::INFINITY, epoch: 0, weights: Vec::new() },
             parallel: false,
             spans: network.spans(),
-            gradients: Gradients::default(),
+            gradients: Gradients::new(config.precision),
             sample: Sample::default(),
             scratch: Scratch::default(),
             order: Vec::new(),
@@ -357,8 +366,12 @@ impl TrainConfig {
     fn check(&self) -> Result<(), Error> {
         self.algorithm.check()?;
         self.schedule.check()?;
-        let fixed =
-            self.algorithm.needs_all() || matches!(self.algorithm, Algorithm::Incremental(_));
+        let incremental = matches!(self.algorithm, Algorithm::Incremental(_));
+        if incremental && self.precision != Precision::F32 {
+            let what = "incremental training rounds no weights for one sample: train in batches";
+            return Err(Error::config(what));
+        }
+        let fixed = self.algorithm.needs_all() || incremental;
         if self.batch == Some(0) || (fixed && self.batch.is_some()) {
             return Err(Error::config(format!(
                 "mini-batches of {:?} with {:?}: leave `batch` out",

@@ -3,6 +3,7 @@
 mod cascade;
 mod digits;
 mod files;
+mod int8_files;
 mod loading;
 mod steady;
 mod training;

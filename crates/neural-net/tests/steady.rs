@@ -1,7 +1,12 @@
 //! What runs again and again allocates nothing; threads change nothing.
 
 use allocation_counter::measure;
-use edgekit_neural_net::{Activation, Calibration, Network, QuantizedScratch, Scratch};
+use edgekit_neural_net::{
+    Activation, Adam, Algorithm, Calibration, Dataset, Network, Precision, QuantizedScratch,
+    Scratch, TrainConfig, Trainer,
+};
+#[cfg(feature = "rayon")]
+use edgekit_neural_net::{Backprop, Rprop};
 
 use crate::{digits, digits_network};
 
@@ -33,10 +38,11 @@ fn running_allocates_nothing_once_it_is_warm() {
 
 #[test]
 fn training_allocates_nothing_once_it_is_warm() {
-    use edgekit_neural_net::{TrainConfig, Trainer};
-    for algorithm in crate::algorithms() {
+    let plain = crate::algorithms().map(|algorithm| (algorithm, Precision::F32));
+    let mixed = (Algorithm::Adam(Adam::default()), Precision::Bf16);
+    for (algorithm, precision) in plain.into_iter().chain([mixed]) {
         let batch = format!("{algorithm:?}").starts_with("Adam").then_some(64);
-        let config = TrainConfig { algorithm, batch, ..TrainConfig::default() };
+        let config = TrainConfig { algorithm, precision, batch, ..TrainConfig::default() };
         let data = digits().folds(4, 1).unwrap().swap_remove(0).1;
         let mut trainer = Trainer::new(digits_network(16, 1), config).unwrap();
         (0..2).for_each(|_| trainer.epoch(&data).unwrap());
@@ -44,18 +50,34 @@ fn training_allocates_nothing_once_it_is_warm() {
     }
 }
 
+#[test]
+fn mixed_precision_keeps_half_of_the_values() {
+    let mut sizes = vec![8; 60];
+    sizes.push(1);
+    let data = Dataset::from_rows(&[0.5; 480 * 8], 8, &[0.5; 480], 1).unwrap();
+    let bytes = |precision| {
+        let network = Network::builder(&sizes).build().unwrap();
+        let config = TrainConfig { precision, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(network, config).unwrap();
+        measure(|| trainer.epoch(&data).unwrap()).bytes_max
+    };
+    let (plain, mixed) = (bytes(Precision::F32), bytes(Precision::Bf16));
+    // Beside the values both have the gradient, and the rounded weights.
+    assert!(mixed * 3 < plain * 2, "{mixed} and {plain} bytes");
+}
+
 #[cfg(feature = "rayon")]
 #[test]
 fn threads_change_no_weight() {
-    use edgekit_neural_net::{Adam, Algorithm, Backprop, Rprop, TrainConfig, Trainer};
     let data = digits();
     let cases = [
-        (Algorithm::Rprop(Rprop::default()), None),
-        (Algorithm::Adam(Adam::default()), Some(700)),
-        (Algorithm::Batch(Backprop { rate: 0.5, momentum: 0.5 }), Some(500)),
+        (Algorithm::Rprop(Rprop::default()), None, Precision::F32),
+        (Algorithm::Adam(Adam::default()), Some(700), Precision::F32),
+        (Algorithm::Adam(Adam::default()), Some(700), Precision::Bf16),
+        (Algorithm::Batch(Backprop { rate: 0.5, momentum: 0.5 }), Some(500), Precision::F32),
     ];
-    for (algorithm, batch) in cases {
-        let config = TrainConfig { algorithm, batch, ..TrainConfig::default() };
+    for (algorithm, batch, precision) in cases {
+        let config = TrainConfig { algorithm, batch, precision, ..TrainConfig::default() };
         let trainer = || Trainer::new(digits_network(64, 1), config.clone()).unwrap();
         let mut alone = trainer();
         (0..3).for_each(|_| alone.epoch(&data).unwrap());

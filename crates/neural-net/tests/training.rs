@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use edgekit_neural_net::{
-    Activation, Algorithm, BIT_FAIL_LIMIT, Backprop, Dataset, ErrorKind, Loss, Network, Reason,
-    Rprop, Schedule, Scratch, Stop, TrainConfig, Trainer,
+    Activation, Algorithm, BIT_FAIL_LIMIT, Backprop, Dataset, ErrorKind, Loss, Network, Precision,
+    Reason, Rprop, Schedule, Scratch, Stop, TrainConfig, Trainer,
 };
 
 use crate::{algorithms, go_on, xor};
@@ -164,6 +164,17 @@ fn contradictions_and_bad_data_are_typed_errors() {
     assert_eq!(kind(config), ErrorKind::Config);
     let config = TrainConfig { bit_fail_limit: f32::NAN, ..TrainConfig::default() };
     assert_eq!(kind(config), ErrorKind::Config);
+    let precision = Precision::Bf16;
+    let one_by_one =
+        TrainConfig { algorithm: algorithms()[0], precision, ..TrainConfig::default() };
+    assert_eq!(kind(one_by_one), ErrorKind::Config);
+    let config = TrainConfig { precision, ..TrainConfig::default() };
+    for builder in
+        [Network::builder(&[2, 2, 1]).shortcut(), Network::builder(&[2, 9, 1]).connection_rate(0.5)]
+    {
+        let error = Trainer::new(builder.build().unwrap(), config.clone()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
     let threshold = Network::builder(&[2, 2, 1]).hidden(Activation::Threshold).build().unwrap();
     let error = Trainer::new(threshold, TrainConfig::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -172,6 +183,38 @@ fn contradictions_and_bad_data_are_typed_errors() {
     assert_eq!(trainer.epoch(&empty).unwrap_err().kind(), ErrorKind::Shape);
     let wide = Dataset::from_rows(&[1.0; 3], 3, &[1.0], 1).unwrap();
     assert_eq!(trainer.epoch(&wide).unwrap_err().kind(), ErrorKind::Shape);
+}
+
+#[test]
+fn mixed_precision_learns_by_steps_too_small_for_16_bits() {
+    // One neuron of weight 1 whose error is 1: each step takes 1e-4 off, of which 39 make one step of
+    // bfloat16 there.
+    let builder = Network::builder(&[1, 1]).output((Activation::Linear, 1.0));
+    let mut network = builder.build().unwrap();
+    network.set_weights(&[1.0, 0.0]).unwrap();
+    let data = Dataset::from_rows(&[1.0], 1, &[0.0], 1).unwrap();
+    let algorithm = Algorithm::Batch(Backprop { rate: 1e-4, momentum: 0.0 });
+    let precision = Precision::Bf16;
+    let config = TrainConfig { algorithm, precision, max_epochs: 1000, ..TrainConfig::default() };
+    let mut trainer = Trainer::new(network, config).unwrap();
+    trainer.train(&data, None, go_on).unwrap();
+    // Weight and bias both lower the error, as exp(-2 * 1e-4 * epochs).
+    let mut y = [0.0];
+    trainer.network().run(&[1.0], &mut y, &mut Scratch::default()).unwrap();
+    assert!((y[0] - (-0.2_f32).exp()).abs() < 2e-3, "{y:?}");
+}
+
+#[test]
+fn every_algorithm_of_batches_learns_in_mixed_precision() {
+    for algorithm in algorithms().into_iter().filter(|a| !matches!(a, Algorithm::Incremental(_))) {
+        let precision = Precision::Bf16;
+        let stop = vec![Stop::Mse(1e-3)];
+        let config =
+            TrainConfig { algorithm, precision, stop, max_epochs: 3000, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(network(1), config).unwrap();
+        let reason = trainer.train(&xor(), None, go_on).unwrap();
+        assert!(matches!(reason, Reason::Stopped(_)), "{algorithm:?}");
+    }
 }
 
 #[test]
