@@ -210,9 +210,15 @@ impl Cursor {
     pub(crate) fn rollback(&mut self, left: usize) {
         let back = self.fed.saturating_sub(left);
         self.fed -= back;
-        if self.matchers.iter_mut().any(|m| m.rollback(back).is_err()) {
-            // The engine cannot go back from an error; a fresh state is fed again.
-            *self = Cursor::default();
+        for matcher in &mut self.matchers {
+            if matcher.rollback(back).is_err() {
+                // The engine cannot go back from an error; a fresh state is fed again.
+                *self = Cursor::default();
+                return;
+            }
+            // It keeps its last mask by the lexer's state and the depth in the grammar, which other
+            // tokens can lead to as well.
+            matcher.invalidate_bias_cache();
         }
     }
 
