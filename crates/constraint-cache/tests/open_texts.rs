@@ -1,6 +1,7 @@
 //! Masks inside of texts that may go on with anything are the engine's own.
 
 use edgekit_constraint_cache::CacheConfig;
+use edgekit_constraint_compile::Options;
 use edgekit_constraint_compile::llguidance::api::TopLevelGrammar;
 use edgekit_constraint_compile::llguidance::{Matcher, ParserFactory};
 use serde_json::{Value, json};
@@ -44,7 +45,8 @@ const PIECES: [&str; 14] = [
     "\t",
 ];
 
-/// With and without a memo, in first and in later sessions, forth and back.
+/// With and without a memo, in first and in later sessions, forth and back; and a matcher that
+/// somebody drives by hand in between.
 #[test]
 fn masks_of_open_texts_are_the_engines() {
     let tokenizer = cache().tokenizer().clone();
@@ -56,11 +58,14 @@ fn masks_of_open_texts_are_the_engines() {
     for schema in schemas() {
         let bare =
             Matcher::new(factory.create_parser(TopLevelGrammar::from_json_schema(schema.clone())));
+        let options = Options::default();
+        let by_hand = tokenizer.engine().schema(&schema, &options).expect("it compiles");
         for memo in [0, 1 << 26] {
             let config = CacheConfig { max_memo_bytes: memo, ..CacheConfig::default() };
             let template = cache_with(config).schema(&schema).expect("it compiles");
             for seed in 0..12u64 {
                 let (mut ours, mut theirs) = (template.session(), bare.deep_clone());
+                let mut by_hand = by_hand.parts[0].deep_clone();
                 // The same ways again, so that memoised masks lead to computed ones.
                 let mut state = (seed % 4 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 for step in 0..24 {
@@ -70,6 +75,7 @@ fn masks_of_open_texts_are_the_engines() {
                     let mask = theirs.compute_mask().expect("a mask");
                     ours.mask(&mut out).expect("a mask");
                     assert!(out == mask.as_slice()[..out.len()], "{schema} {seed} {step}");
+                    assert!(by_hand.compute_mask().expect("a mask") == mask, "{schema} by hand");
                     state =
                         state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed / 4 + 1);
                     let random = (state >> 33) as usize;
@@ -84,12 +90,16 @@ fn masks_of_open_texts_are_the_engines() {
                         false => closed += 1,
                     }
                     ours.commit(token).expect("an allowed token");
-                    theirs.consume_token(token).expect("an allowed token");
+                    for matcher in [&mut theirs, &mut by_hand] {
+                        matcher.consume_token(token).expect("an allowed token");
+                    }
                     if random % 11 == 10 {
                         let back = ours.tokens().len().min(3);
                         ours.rollback(back).expect("tokens");
-                        theirs.rollback(back).expect("tokens");
-                        theirs.invalidate_bias_cache();
+                        for matcher in [&mut theirs, &mut by_hand] {
+                            matcher.rollback(back).expect("tokens");
+                            matcher.invalidate_bias_cache();
+                        }
                     }
                 }
             }

@@ -27,8 +27,9 @@ const BUDGET: u64 = 1000;
 
 thread_local! {
     /// Whether any text may follow: what the caller knows, and then what the computation found out.
-    /// The engine passes nothing on to what computes its masks.
-    static OPEN: Cell<bool> = const { Cell::new(false) };
+    /// The engine passes nothing on to what computes its masks. `None` if the engine was called by
+    /// somebody who does not keep track.
+    static OPEN: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// Computes masks as the engine does, and those of open texts with what is known already.
@@ -66,11 +67,12 @@ impl BiasComputer for OpenText {
     fn compute_bias(&self, rec: &mut ParserRecognizer<'_>, start: &[u8]) -> SimpleVob {
         let state = rec.lexer_state();
         let lexer = rec.lexer_mut();
+        let known = OPEN.get();
         let open = start.is_empty()
-            && (OPEN.get()
+            && (known == Some(true)
                 || lexer.subsume_possible(state)
                     && lexer.check_subsume(state, self.slice, BUDGET, None).unwrap_or(false));
-        OPEN.set(open);
+        OPEN.set(known.map(|_| open));
         if !open {
             return self.engine.compute_bias(rec, start);
         }
@@ -95,8 +97,8 @@ pub fn compute_mask(
     matcher: &mut Matcher,
     open: &mut bool,
 ) -> Result<SimpleVob, impl fmt::Display + use<>> {
-    OPEN.set(*open);
+    OPEN.set(Some(*open));
     let mask = matcher.compute_mask_or_eos();
-    *open = OPEN.get() && mask.is_ok();
+    *open = OPEN.take() == Some(true) && mask.is_ok();
     mask
 }
