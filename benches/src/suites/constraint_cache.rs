@@ -522,7 +522,8 @@ fn first_masks(suite: &mut Suite, cache: &ConstraintCache, walks: &Rc<[Walk]>) {
     });
 }
 
-/// Batches of 32 sessions in the middle of their documents, on fresh state each time.
+/// Batches of 32 sessions in the middle of their documents, on fresh state each time, with a mask for
+/// each token so far.
 fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
     let sessions = {
         let (walks, bare) = (Rc::clone(walks), Rc::clone(bare));
@@ -533,8 +534,11 @@ fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
                 .map(|i| {
                     let (walk, template) = pairs[i % pairs.len()];
                     let mut session = template.session();
-                    walk.tokens[..3 + i % 2].iter().for_each(|t| drop(session.commit(*t)));
-                    drop(session.is_accepting());
+                    let mut mask = vec![0; template.tokenizer().mask_words()];
+                    for token in &walk.tokens[..3 + i % 2] {
+                        drop(session.mask(&mut mask));
+                        drop(session.commit(*token));
+                    }
                     session
                 })
                 .collect()
