@@ -65,20 +65,22 @@ impl OpenText {
 
 impl BiasComputer for OpenText {
     fn compute_bias(&self, rec: &mut ParserRecognizer<'_>, start: &[u8]) -> SimpleVob {
-        let state = rec.lexer_state();
-        let lexer = rec.lexer_mut();
         let known = OPEN.get();
-        let open = start.is_empty()
-            && (known == Some(true)
-                || lexer.subsume_possible(state)
-                    && lexer.check_subsume(state, self.slice, BUDGET, None).unwrap_or(false));
-        OPEN.set(known.map(|_| open));
-        if !open {
-            return self.engine.compute_bias(rec, start);
+        if known == Some(true) && start.is_empty() {
+            let mut set = self.trie().alloc_token_set();
+            set.or(&self.text);
+            self.others.add_bias(rec, &mut set, start);
+            return set;
         }
-        let mut set = self.trie().alloc_token_set();
-        set.or(&self.text);
-        self.others.add_bias(rec, &mut set, start);
+        let applied = rec.stats_mut().slices_applied;
+        let set = self.engine.compute_bias(rec, start);
+        if known.is_some() {
+            // Whether it was this slice: the check is remembered from just before.
+            let state = rec.lexer_state();
+            let open = rec.stats_mut().slices_applied > applied
+                && rec.lexer_mut().check_subsume(state, self.slice, BUDGET, None).unwrap_or(false);
+            OPEN.set(Some(open));
+        }
         set
     }
 
