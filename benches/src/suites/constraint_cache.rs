@@ -12,8 +12,8 @@ use edgekit_constraint_cache::{
     CacheConfig, ConstraintCache, Key, Limits, MaskMatrix, Session, Store, Template, Tokenizer,
     mask_many,
 };
-use edgekit_constraint_compile::Options;
-use edgekit_constraint_compile::llguidance::Matcher;
+use edgekit_constraint_compile::llguidance::api::TopLevelGrammar;
+use edgekit_constraint_compile::llguidance::{Matcher, ParserFactory};
 use lru::LruCache;
 use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
@@ -237,6 +237,18 @@ fn nanos(f: impl FnOnce()) -> f64 {
     start.elapsed().as_nanos() as f64
 }
 
+/// The engine as its own documentation sets it up, without anything of ours.
+fn rival(cache: &ConstraintCache) -> Option<Rc<ParserFactory>> {
+    let mut factory = ParserFactory::new_simple(cache.tokenizer().engine().tokenizer()).ok()?;
+    factory.quiet();
+    Some(Rc::new(factory))
+}
+
+/// A matcher with nothing but what the compilation has found out.
+fn bare_matcher(rival: &ParserFactory, schema: &Value) -> Matcher {
+    Matcher::new(rival.create_parser(TopLevelGrammar::from_json_schema(schema.clone())))
+}
+
 fn masks(suite: &mut Suite, cache: &ConstraintCache) {
     let (walks, name) = walks(cache, 60);
     let walks: Rc<[Walk]> = walks.into();
@@ -264,14 +276,12 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         times
     };
     let w = Rc::clone(&walks);
-    let engine = cache.tokenizer().clone();
+    let Some(rival) = rival(cache) else { return };
+    let engine = Rc::clone(&rival);
     let engine_masks = move || {
         let mut times = Vec::new();
         for walk in w.iter() {
-            let Ok(matchers) = engine.engine().schema(&walk.schema, &Options::default()) else {
-                continue;
-            };
-            let mut matcher: Matcher = matchers.parts[0].deep_clone();
+            let mut matcher = bare_matcher(&engine, &walk.schema);
             for token in &walk.tokens {
                 times.push(nanos(|| drop(black_box(matcher.compute_mask_or_eos()))));
                 drop(matcher.consume_token(*token));
@@ -285,8 +295,8 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         suite.measure(id("engine"), unit, move || percentile(engine(), share));
         suite.measure(id("session"), unit, move || percentile(session(), share));
     }
-    next_documents(suite, cache, &walks);
-    steps(suite, cache, &walks, &bare);
+    next_documents(suite, cache, &rival, &walks);
+    steps(suite, cache, &rival, &walks, &bare);
 
     let w = Rc::clone(&walks);
     suite.measure("constraint-cache/mask/p50/memoised", unit, move || {
@@ -350,14 +360,11 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         validations(&w, &templates, false)
     });
     let w = Rc::clone(&walks);
-    let engine = cache.tokenizer().clone();
+    let engine = Rc::clone(&rival);
     suite.measure("constraint-cache/mask/p99/validate-engine", unit, move || {
         let mut times = Vec::new();
         for walk in w.iter() {
-            let Ok(matchers) = engine.engine().schema(&walk.schema, &Options::default()) else {
-                continue;
-            };
-            let mut matcher: Matcher = matchers.parts[0].deep_clone();
+            let mut matcher = bare_matcher(&engine, &walk.schema);
             for token in &walk.tokens {
                 times.push(nanos(|| drop(black_box(matcher.validate_tokens(&[*token])))));
                 drop(matcher.consume_token(*token));
@@ -375,20 +382,22 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
 
 /// Masks of another document of a schema, after a first one: where the two differ nothing is
 /// memoised, and the engine has seen much of what it meets. The bare engine starts anew.
-fn next_documents(suite: &mut Suite, cache: &ConstraintCache, walks: &Rc<[Walk]>) {
+fn next_documents(
+    suite: &mut Suite,
+    cache: &ConstraintCache,
+    rival: &Rc<ParserFactory>,
+    walks: &Rc<[Walk]>,
+) {
     if walks.iter().all(|walk| walk.next.is_empty()) {
         return;
     }
     let words = cache.tokenizer().mask_words();
     let w = Rc::clone(walks);
-    let tokenizer = cache.tokenizer().clone();
+    let bare = Rc::clone(rival);
     let engine = move || {
         let mut times = Vec::new();
         for walk in w.iter().filter(|walk| !walk.next.is_empty()) {
-            let Ok(matchers) = tokenizer.engine().schema(&walk.schema, &Options::default()) else {
-                continue;
-            };
-            let mut matcher: Matcher = matchers.parts[0].deep_clone();
+            let mut matcher = bare_matcher(&bare, &walk.schema);
             for token in &walk.next {
                 times.push(nanos(|| drop(black_box(matcher.compute_mask_or_eos()))));
                 drop(matcher.consume_token(*token));
@@ -433,6 +442,7 @@ fn next_documents(suite: &mut Suite, cache: &ConstraintCache, walks: &Rc<[Walk]>
 fn steps(
     suite: &mut Suite,
     cache: &ConstraintCache,
+    rival: &Rc<ParserFactory>,
     walks: &Rc<[Walk]>,
     bare: &Rc<[Arc<Template>]>,
 ) {
@@ -446,15 +456,12 @@ fn steps(
             }));
         }
     };
-    let (w, engine) = (Rc::clone(walks), cache.tokenizer().clone());
+    let (w, engine) = (Rc::clone(walks), Rc::clone(rival));
     suite.measure("constraint-cache/mask/step/engine", Unit::Nanos, move || {
         let mut times = Vec::new();
         let mut mask = vec![0; words];
         for walk in w.iter() {
-            let Ok(matchers) = engine.engine().schema(&walk.schema, &Options::default()) else {
-                continue;
-            };
-            let mut matcher: Matcher = matchers.parts[0].deep_clone();
+            let mut matcher = bare_matcher(&engine, &walk.schema);
             for token in &walk.tokens {
                 times.push(nanos(|| {
                     if let Ok(found) = matcher.compute_mask_or_eos() {
@@ -515,7 +522,8 @@ fn first_masks(suite: &mut Suite, cache: &ConstraintCache, walks: &Rc<[Walk]>) {
     });
 }
 
-/// Batches of 32 sessions in the middle of their documents, on fresh state each time.
+/// Batches of 32 sessions in the middle of their documents, on fresh state each time, with a mask for
+/// each token so far.
 fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
     let sessions = {
         let (walks, bare) = (Rc::clone(walks), Rc::clone(bare));
@@ -526,8 +534,11 @@ fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
                 .map(|i| {
                     let (walk, template) = pairs[i % pairs.len()];
                     let mut session = template.session();
-                    walk.tokens[..3 + i % 2].iter().for_each(|t| drop(session.commit(*t)));
-                    drop(session.is_accepting());
+                    let mut mask = vec![0; template.tokenizer().mask_words()];
+                    for token in &walk.tokens[..3 + i % 2] {
+                        drop(session.mask(&mut mask));
+                        drop(session.commit(*token));
+                    }
                     session
                 })
                 .collect()

@@ -107,7 +107,6 @@ struct Shared {
     hits: AtomicU64,
     misses: AtomicU64,
     compilations: AtomicU64,
-    failures: AtomicU64,
     #[cfg(feature = "redis")]
     remote: Option<Arc<crate::remote::Remote>>,
 }
@@ -141,7 +140,6 @@ impl ConstraintCache {
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             compilations: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
         })))
     }
 
@@ -252,7 +250,7 @@ impl ConstraintCache {
             hits: load(&self.0.hits),
             misses: load(&self.0.misses),
             compilations: load(&self.0.compilations),
-            failures: load(&self.0.failures),
+            failures: self.0.flights.failures(),
             evictions: store.evictions,
             expired: store.expired,
             in_flight: self.0.flights.len(),
@@ -343,9 +341,7 @@ impl Shared {
                 self.store.insert(key, Arc::clone(template), estimated_bytes(key), now);
             },
         );
-        if result.is_err() {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-        } else {
+        if result.is_ok() {
             self.publish(key);
         }
         result

@@ -8,12 +8,13 @@
 //! Without any left it refuses tokens that the grammar allows. Whoever comes after others may have
 //! little: so a refusal is looked into, and a matcher without fuel is replaced by a fresh one.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
 use edgekit_constraint_compile::llguidance::Matcher;
 use edgekit_constraint_compile::llguidance::toktrie::SimpleVob;
-use edgekit_constraint_compile::ran_out_of_fuel;
+use edgekit_constraint_compile::{compute_mask, ran_out_of_fuel};
 
 use crate::memo::MemoPool;
 use crate::{Error, ErrorKind, Template};
@@ -26,6 +27,8 @@ pub(crate) struct Cursor {
     fed: usize,
     /// What the lexers know beyond the template's, in the engine's units of fuel.
     learned: usize,
+    /// After how many tokens it was known that any text may follow, if it was.
+    open: Option<usize>,
 }
 
 /// Matchers at their beginning that know more than the template's.
@@ -73,13 +76,9 @@ impl Cursor {
     /// The engine after all of `tokens`, of which it has taken the first ones already.
     fn after(&mut self, template: &Template, tokens: &[u32]) -> Result<&mut [Matcher], Error> {
         if self.matchers.is_empty() {
-            *self = match template.take_spare() {
-                Some(mut spare) => Cursor {
-                    matchers: std::mem::take(&mut spare.matchers),
-                    fed: 0,
-                    learned: spare.learned,
-                },
-                None => Cursor { matchers: template.fresh_matchers(), fed: 0, learned: 0 },
+            (self.matchers, self.learned) = match template.take_spare() {
+                Some(mut spare) => (std::mem::take(&mut spare.matchers), spare.learned),
+                None => (template.fresh_matchers(), 0),
             };
         }
         let new = &tokens[self.fed..];
@@ -110,12 +109,22 @@ impl Cursor {
             Err(_) => {}
             answer => return answer,
         }
-        *self = Cursor { matchers: template.fresh_matchers(), fed: 0, learned: 0 };
+        *self = Cursor { matchers: template.fresh_matchers(), ..Cursor::default() };
         let answer = self.after(template, tokens).and_then(question);
         if answer.is_err() {
             *self = Cursor::default();
         }
         answer
+    }
+
+    /// Whether it was found that any text may follow after so many tokens.
+    pub(crate) fn is_open_after(&self, tokens: usize) -> bool {
+        self.open == Some(tokens)
+    }
+
+    /// Says that any text may follow after so many tokens, as another session has found.
+    pub(crate) fn opens_after(&mut self, tokens: usize) {
+        self.open = Some(tokens);
     }
 
     /// Takes in what was committed, if the engine is awake.
@@ -132,10 +141,16 @@ impl Cursor {
         template: &Template,
         tokens: &[u32],
     ) -> Result<Option<SimpleVob>, Error> {
+        let engine = template.tokenizer().engine();
+        let known = self.open.is_some_and(|at| tokens[at..].iter().all(|t| engine.is_text(*t)));
+        let open = Cell::new(known);
         let found = self.ask(template, tokens, |matchers| {
             let mut joined: Option<SimpleVob> = None;
             for matcher in matchers {
-                let mask = match matcher.compute_mask_or_eos() {
+                let mut after = known;
+                let mask = compute_mask(matcher, &mut after);
+                open.set(after);
+                let mask = match mask {
                     Ok(mask) => mask,
                     Err(e) if matcher.stop_reason().is_ok() || nothing_fits(&e) => return Ok(None),
                     Err(e) => return Err(gave_up(&e)),
@@ -149,6 +164,7 @@ impl Cursor {
         });
         let spent = |m: &Matcher| m.last_step_stats().map_or(0, |stats| stats.lexer_cost as usize);
         self.learned += self.matchers.iter().map(spent).sum::<usize>();
+        self.open = open.get().then_some(tokens.len());
         found
     }
 
@@ -210,9 +226,16 @@ impl Cursor {
     pub(crate) fn rollback(&mut self, left: usize) {
         let back = self.fed.saturating_sub(left);
         self.fed -= back;
-        if self.matchers.iter_mut().any(|m| m.rollback(back).is_err()) {
-            // The engine cannot go back from an error; a fresh state is fed again.
-            *self = Cursor::default();
+        self.open = self.open.filter(|at| *at <= left);
+        for matcher in &mut self.matchers {
+            if matcher.rollback(back).is_err() {
+                // The engine cannot go back from an error; a fresh state is fed again.
+                *self = Cursor::default();
+                return;
+            }
+            // It keeps its last mask by the lexer's state and the depth in the grammar, which other
+            // tokens can lead to as well.
+            matcher.invalidate_bias_cache();
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -13,6 +14,7 @@ use crate::{Error, ErrorKind, Key};
 #[derive(Debug)]
 pub(crate) struct Flights<V> {
     by_key: Mutex<HashMap<Key, Arc<Flight<V>>>>,
+    failures: AtomicU64,
 }
 
 /// One computation that others may wait for.
@@ -40,7 +42,7 @@ pub(crate) enum Role<V> {
 
 impl<V: Clone> Flights<V> {
     pub(crate) fn new() -> Self {
-        Flights { by_key: Mutex::new(HashMap::new()) }
+        Flights { by_key: Mutex::default(), failures: AtomicU64::new(0) }
     }
 
     /// Joins the flight for a key or starts one. `look` is asked again under the lock: whoever
@@ -79,6 +81,10 @@ impl<V: Clone> Flights<V> {
                     .unwrap_or_default();
                 Err(Error::new(ErrorKind::Panicked, format!("a compilation panicked: {what}")))
             });
+        if result.is_err() {
+            // Counted before anybody is told, who may look at the count.
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
         lock(&self.by_key).remove(key);
         let before = std::mem::replace(&mut *lock(&flight.state), State::Done(result.clone()));
         flight.done.notify_all();
@@ -86,6 +92,11 @@ impl<V: Clone> Flights<V> {
             wakers.into_iter().for_each(Waker::wake);
         }
         result
+    }
+
+    /// How many computations have failed.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// How many computations are under way.

@@ -98,13 +98,14 @@ impl Node {
         self.mask.get()
     }
 
-    /// Keeps a mask that was computed before if the pool has room for it.
-    pub(crate) fn keep(&self, words: &[u32]) {
+    /// Keeps a mask that was computed before if the pool has room for it, and whether any text may
+    /// follow.
+    pub(crate) fn keep(&self, words: &[u32], open: bool) {
         if self.seen.swap(true, Ordering::Relaxed)
             && self.mask.get().is_none()
             && self.pool.left.load(Ordering::Relaxed) > 0
         {
-            let mask = Mask::of(words);
+            let mask = Mask::of(words, open);
             let bytes = mask.bytes();
             if self.pool.take(bytes) && self.mask.set(mask).is_err() {
                 // Somebody else was faster.
@@ -133,7 +134,14 @@ impl Drop for Node {
 
 /// The tokens that may come next.
 #[derive(Debug)]
-pub(crate) enum Mask {
+pub(crate) struct Mask {
+    tokens: Tokens,
+    /// Whether any text may follow, which the engine need not find out again.
+    pub(crate) open: bool,
+}
+
+#[derive(Debug)]
+enum Tokens {
     /// A few tokens, in order.
     Few(Box<[u32]>),
     /// A bit for each token.
@@ -141,24 +149,28 @@ pub(crate) enum Mask {
 }
 
 impl Mask {
-    fn of(words: &[u32]) -> Self {
+    fn of(words: &[u32], open: bool) -> Self {
         let few: Vec<u32> = tokens(words).take(FEW + 1).collect();
-        if few.len() <= FEW { Mask::Few(few.into()) } else { Mask::Many(words.into()) }
+        let tokens = match few.len() <= FEW {
+            true => Tokens::Few(few.into()),
+            false => Tokens::Many(words.into()),
+        };
+        Mask { tokens, open }
     }
 
     fn bytes(&self) -> usize {
-        let (Mask::Few(words) | Mask::Many(words)) = self;
+        let (Tokens::Few(words) | Tokens::Many(words)) = &self.tokens;
         words.len() * size_of::<u32>()
     }
 
     /// Writes one bit for each token into `out`, which has room for all.
     pub(crate) fn write(&self, out: &mut [u32]) {
-        match self {
-            Mask::Few(tokens) => {
+        match &self.tokens {
+            Tokens::Few(tokens) => {
                 out.fill(0);
                 tokens.iter().for_each(|t| out[*t as usize / 32] |= 1 << (t % 32));
             }
-            Mask::Many(words) => {
+            Tokens::Many(words) => {
                 let (head, tail) = out.split_at_mut(words.len());
                 head.copy_from_slice(words);
                 tail.fill(0);
@@ -168,9 +180,9 @@ impl Mask {
 
     /// Whether a token may come next.
     pub(crate) fn allows(&self, token: u32) -> bool {
-        match self {
-            Mask::Few(tokens) => tokens.binary_search(&token).is_ok(),
-            Mask::Many(words) => bit(words, token),
+        match &self.tokens {
+            Tokens::Few(tokens) => tokens.binary_search(&token).is_ok(),
+            Tokens::Many(words) => bit(words, token),
         }
     }
 }
@@ -214,7 +226,7 @@ mod tests {
     fn the_pool_is_a_limit_and_gets_back_what_was_taken() {
         let pool = MemoPool::new(3 * NODE_BYTES + 8);
         let root = Node::root(&pool);
-        root.keep(&[1, 1]);
+        root.keep(&[1, 1], false);
         let mut node = Arc::clone(&root);
         let mut depth = 0;
         while let Some(next) = node.after(7) {
@@ -223,7 +235,7 @@ mod tests {
         }
         assert_eq!(depth, 3);
         assert!(root.mask().is_some_and(|m| m.allows(32)));
-        (0..2).for_each(|_| node.keep(&[1, 1, 1]));
+        (0..2).for_each(|_| node.keep(&[1, 1, 1], false));
         assert!(node.mask().is_none(), "the pool is empty");
         drop(node);
         drop(root);
@@ -244,12 +256,12 @@ mod tests {
     fn a_mask_is_kept_the_second_time_but_for_the_first_one() {
         let pool = MemoPool::new(1 << 20);
         let root = Node::root(&pool);
-        root.keep(&[1]);
+        root.keep(&[1], false);
         assert!(root.mask().is_some());
         let node = root.after(7).expect("room");
-        node.keep(&[1]);
+        node.keep(&[1], false);
         assert!(node.mask().is_none());
-        node.keep(&[1]);
+        node.keep(&[1], false);
         assert!(node.mask().is_some_and(|m| m.allows(0)));
     }
 
@@ -273,7 +285,7 @@ mod tests {
             let node = Node::root(&pool);
             let mut words = vec![0u32; 200];
             (0..n).for_each(|t| words[t * 7 % 6_400 / 32] |= 1 << (t * 7 % 32));
-            node.keep(&words);
+            node.keep(&words, false);
             let mut out = vec![u32::MAX; 208];
             node.mask().expect("kept").write(&mut out);
             assert_eq!(out[..200], words);

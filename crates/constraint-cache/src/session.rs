@@ -99,8 +99,12 @@ impl Session {
             set(out, self.template.tokenizer().end_token());
             return Ok(());
         }
-        if let Some(mask) = self.node().and_then(Node::mask) {
+        let after = self.tokens.len();
+        if let Some(mask) = self.path.get(after).and_then(|node| node.mask()) {
             mask.write(out);
+            if mask.open {
+                self.engine.opens_after(after);
+            }
             self.template.pool.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
@@ -109,7 +113,7 @@ impl Session {
         tail.fill(0);
         self.compute(head)?;
         if let Some(node) = self.node() {
-            node.keep(head);
+            node.keep(head, self.engine.is_open_after(after));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod batches;
 mod caching;
 mod keys;
 mod maskbench;
+mod open_texts;
 #[cfg(feature = "redis")]
 mod second_tier;
 mod sessions;

@@ -116,3 +116,33 @@ fn later_sessions_see_what_first_ones_see() {
         }
     }
 }
+
+/// After `["s` both lists are in the same state of the lexer and as deep in the grammar, and yet only
+/// one may be over after its string. The engine keeps its last mask by the first two.
+#[test]
+fn no_mask_outlives_the_way_that_led_to_it() {
+    let list = |fewest: u32, most: u32| json!({"type": "array", "items": {"type": "string"}, "minItems": fewest, "maxItems": most});
+    let schema = json!({"type": "object", "additionalProperties": false,
+        "properties": {"x": list(1, 1), "y": list(2, 2)}});
+    for memo in [0, 1 << 24] {
+        let template = cache_with(config(1_000_000, memo)).schema(&schema).expect("it compiles");
+        let after = |session: &mut Session, text: &str| {
+            for token in bytes(session, text) {
+                session.commit(token).unwrap_or_else(|e| panic!("{text}: {e}"));
+            }
+            let mut mask = vec![0; session.template().tokenizer().mask_words()];
+            session.mask(&mut mask).expect("a mask");
+            mask
+        };
+        let fresh = |text| after(&mut template.session(), text);
+        let (one, two) = (r#"{"x":["s"#, r#"{"y":["s"#);
+        // The second session has what the first one has left, unless nothing is kept.
+        let masks = [fresh(one), fresh(two)];
+        assert_ne!(masks[0], masks[1], "{memo}: the lists differ in nothing: this tests nothing");
+        let mut session = template.session();
+        for (text, mask) in [(one, &masks[0]), (two, &masks[1]), (one, &masks[0])] {
+            assert!(after(&mut session, text) == *mask, "{memo}: {text} after going back");
+            session.reset();
+        }
+    }
+}

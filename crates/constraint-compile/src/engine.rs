@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use llguidance::api::TopLevelGrammar;
+use llguidance::earley::BiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, TokEnv, TokTrie, TokenId, TokenizerEnv};
 use llguidance::{Matcher, ParserFactory};
 use serde_json::Value;
 
+use crate::open_text::OpenText;
 use crate::schema::{Unsupported, check_schema, one_ofs, strip_unsupported, unsupported};
 use crate::{CompiledConstraint, Error, ErrorKind, Options, Part, UnsupportedKeywords};
 
@@ -18,6 +20,8 @@ pub const ENGINE_VERSION: &str = "llguidance-1.9";
 pub struct Engine {
     /// Forces the tokenizer's own spelling of forced text: for a grammar on its own.
     canonical: ParserFactory,
+    /// Computes the masks of those.
+    open_text: Arc<OpenText>,
     /// Allows every spelling: parts that each force their own spelling could exclude each other
     /// where the text itself does not.
     any_spelling: ParserFactory,
@@ -44,6 +48,8 @@ impl Engine {
             Ok(factory)
         };
         let canonical = factory(tokenizer)?;
+        let open_text = OpenText::new(canonical.slicer())
+            .ok_or_else(|| engine_error(&"it has no slice of plain text"))?;
         let mut any_spelling = ParserFactory::new(
             &(Arc::new(AnySpelling(Arc::clone(tokenizer))) as TokEnv),
             InferenceCapabilities::default(),
@@ -52,12 +58,17 @@ impl Engine {
         .map_err(|e| engine_error(&e))?;
         any_spelling.quiet();
         any_spelling.limits_mut().verbose_errors = false;
-        Ok(Engine { canonical, any_spelling })
+        Ok(Engine { canonical, open_text: Arc::new(open_text), any_spelling })
     }
 
     /// The tokenizer.
     pub fn tokenizer(&self) -> &TokEnv {
         self.canonical.tok_env()
+    }
+
+    /// Whether a token has nothing in it that ends or escapes a JSON string.
+    pub fn is_text(&self, token: TokenId) -> bool {
+        self.open_text.is_text(token)
     }
 
     /// Matchers for compiled constraints, all at their beginning.
@@ -69,8 +80,11 @@ impl Engine {
         compiled: &CompiledConstraint,
         options: &Options,
     ) -> Result<Matchers, Error> {
-        let factory =
-            if compiled.parts().len() == 1 { &self.canonical } else { &self.any_spelling };
+        let factory = if compiled.parts().len() == 1 {
+            (&self.canonical, Some(&self.open_text))
+        } else {
+            (&self.any_spelling, None)
+        };
         let mut out = Matchers { parts: Vec::new(), not_enforced: Vec::new() };
         for part in compiled.parts() {
             out.parts.push(match part {
@@ -94,7 +108,12 @@ impl Engine {
     /// [`ErrorKind::InvalidSchema`] for the rest.
     pub fn schema(&self, schema: &Value, options: &Options) -> Result<Matchers, Error> {
         let mut not_enforced = Vec::new();
-        let matcher = schema_matcher(&self.canonical, schema, options, &mut not_enforced)?;
+        let matcher = schema_matcher(
+            (&self.canonical, Some(&self.open_text)),
+            schema,
+            options,
+            &mut not_enforced,
+        )?;
         Ok(Matchers { parts: vec![matcher], not_enforced })
     }
 }
@@ -113,8 +132,11 @@ const STACK_BYTES_PER_LEVEL: usize = 32 << 10;
 /// Schemas of fewer levels are compiled on the caller's stack.
 const SHALLOW: usize = 24;
 
+/// What makes parsers, and what computes their masks if it is not the engine.
+type Maker<'a> = (&'a ParserFactory, Option<&'a Arc<OpenText>>);
+
 fn schema_matcher(
-    factory: &ParserFactory,
+    factory: Maker<'_>,
     schema: &Value,
     options: &Options,
     not_enforced: &mut Vec<Unsupported>,
@@ -157,7 +179,7 @@ fn schema_matcher(
 }
 
 fn matcher(
-    factory: &ParserFactory,
+    (factory, open_text): Maker<'_>,
     grammar: TopLevelGrammar,
     options: &Options,
 ) -> Result<Matcher, String> {
@@ -170,6 +192,12 @@ fn matcher(
         InferenceCapabilities::default(),
         limits,
     );
+    let parser = parser.map(|mut parser| {
+        if let Some(open_text) = open_text {
+            parser.bias_computer = Arc::clone(open_text) as Arc<dyn BiasComputer>;
+        }
+        parser
+    });
     let matcher = Matcher::new(parser);
     match matcher.get_error() {
         Some(e) => Err(e),
