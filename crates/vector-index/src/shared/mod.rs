@@ -26,7 +26,8 @@ use view::{View, ViewLinks};
 ///   rows of links that it touched.
 /// - While a search and a change overlap, a walk may miss a vector whose links are just being
 ///   rewritten, which costs recall as a narrower beam would, and a search that overlaps an
-///   [`upsert`](Self::upsert) may return one result fewer. A scan misses nothing.
+///   [`upsert`](Self::upsert), or a removal and an insertion of one id, may return one result fewer. A
+///   scan misses nothing.
 /// - **Room.** Rows that readers may be looking at are not written over: the room of removed vectors is
 ///   used again when the arrays are full and are copied without them. That copy makes the change
 ///   that needs it slow (`O(n)`, as when a `Vec` grows), and for as long as an old search runs there
