@@ -109,7 +109,9 @@ pub trait Index: Send + Sync {
         k: usize,
         params: &SearchParams,
         scratch: &'s mut Scratch,
-    ) -> Result<&'s [Neighbor], Error>;
+    ) -> Result<&'s [Neighbor], Error> {
+        self.search_filtered(query, k, params, &|_| true, scratch)
+    }
 
     /// [`search`](Index::search) among the ids that `filter` lets pass: `k` of them whenever `k`
     /// pass. A bitmap is a filter too: `&|id| bitmap.contains(id)`.

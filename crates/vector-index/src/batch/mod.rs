@@ -102,7 +102,7 @@ mod tests {
     use crate::vectors::Vectors;
     use crate::{Metric, Originals, Scratch, Storage};
 
-    /// A flat index has no free slots of its own, but may be read from a file that has.
+    /// A flat index has no free slots, but what a scan honours a product does.
     #[test]
     fn free_slots_are_not_found() {
         let value = |i: u64, d: u64| (mix64(i * 100 + d) >> 40) as f32 / (1 << 24) as f32;
