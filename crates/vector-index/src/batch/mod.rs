@@ -97,7 +97,6 @@ impl Stored {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::hash::mix64;
     use crate::vectors::Vectors;
     use crate::{Metric, Originals, Scratch, Storage};

@@ -141,7 +141,9 @@ impl SharedHnsw {
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert), but for `DuplicateId`. The index is unchanged then.
+    /// As [`insert`](Self::insert), but for `DuplicateId`. The index is unchanged then, unless it holds
+    /// all 2³¹ vectors that it can address: [`Full`](crate::ErrorKind::Full) then leaves it without the
+    /// vector that was to be replaced, whose row others may still be reading.
     pub fn upsert(&self, id: u64, vector: &[f32]) -> Result<(), Error> {
         let mut index = self.writer();
         self.make_room(&mut index);
