@@ -236,21 +236,31 @@ fn again(judged: &mut Judged, room: &mut Room) -> Result<(), String> {
     Ok(())
 }
 
-/// Why no room had what the target speaks of: another level, not this machine, or a wrong id.
-/// `None` if it was not asked for.
+/// Why no room had what the target speaks of: another level, not this machine, a filter that left
+/// out one of its sides, or a wrong id. `None` if it was not asked for.
 fn not_found(
     target: &Target,
     options: &Options,
     wanted: &Wanted,
     machine: &Machine,
 ) -> Option<Verdict> {
-    let filtered = |id: &&str| !wanted.only.is_empty() && !wanted.suite().full().wants(id);
-    if target.ids().iter().any(filtered) {
-        return None;
+    let suite = wanted.suite().full();
+    // A suite may ask for every part of an id before it declares what is below.
+    let reached = |id: &&str| {
+        let mut ends = id.match_indices('/').map(|(at, _)| at).chain([id.len()]);
+        ends.all(|end| suite.wants(&id[..end]))
+    };
+    let (here, left_out): (Vec<&str>, Vec<&str>) = target.ids().into_iter().partition(reached);
+    let asked = level_asked(target.level, options);
+    let isa = target.isa.as_deref().filter(|isa| !machine.isa.contains(isa));
+    if !left_out.is_empty() {
+        let judgeable = !here.is_empty() && asked && isa.is_none();
+        return judgeable
+            .then(|| Verdict::Skipped(format!("not run: --only leaves out {}", left_out[0])));
     }
-    Some(if !level_asked(target.level, options) {
+    Some(if !asked {
         Verdict::Skipped(format!("needs --{}", format!("{:?}", target.level).to_lowercase()))
-    } else if let Some(isa) = target.isa.as_deref().filter(|isa| !machine.isa.contains(isa)) {
+    } else if let Some(isa) = isa {
         Verdict::Skipped(format!("this machine has no {isa}"))
     } else {
         Verdict::Broken(format!("no room has all of {:?} in this run", target.ids()))
@@ -284,6 +294,21 @@ mod tests {
         assert_eq!(verdict(&unknown, &other), None);
         let named = Options { only: vec!["t".to_owned()], ..Options::default() };
         assert!(matches!(verdict(&unknown, &named), Some(Verdict::Broken(_))));
+    }
+
+    #[test]
+    fn a_filter_that_leaves_out_a_side_excuses_and_breaks_nothing() {
+        let judged = |ids, level, only: &str| {
+            let options = Options { only: vec![only.to_owned()], ..Options::default() };
+            verdict(&target("t", ids, level, ""), &options)
+        };
+        let not_run = Verdict::Skipped("not run: --only leaves out b/x".to_owned());
+        assert_eq!(judged(["a/x", "b/x"], "quick", "a/x"), Some(not_run));
+        assert_eq!(judged(["a/x", "b/x"], "peers", "a/x"), None);
+        // It is in both ids, and no room of either is opened.
+        assert_eq!(judged(["a/x/y", "b/x"], "quick", "x"), None);
+        // It is in both, and in the room's name.
+        assert!(matches!(judged(["a/x", "a/y"], "quick", "a"), Some(Verdict::Broken(_))));
     }
 
     #[test]

@@ -1,11 +1,20 @@
 //! Index files: whatever the bytes, an error or an index that can be searched and changed.
 #![no_main]
 
-use edgekit_vector_index::{HnswIndex, Index, Method, Scratch, SearchParams};
+use edgekit_vector_index::{FlatIndex, HnswIndex, Index, Method, Scratch, SearchParams};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(mut index) = HnswIndex::from_bytes(bytes.to_vec()) else { return };
+    if let Ok(mut index) = HnswIndex::from_bytes(bytes.to_vec()) {
+        search_and_change(&mut index);
+        index.validate().expect("changes keep the graph whole");
+    }
+    if let Ok(mut index) = FlatIndex::from_bytes(bytes.to_vec()) {
+        search_and_change(&mut index);
+    }
+});
+
+fn search_and_change(index: &mut dyn Index) {
     let params = SearchParams { ef: 20, method: Method::Graph };
     let query = vec![0.5; index.dim()];
     let mut scratch = Scratch::new();
@@ -15,5 +24,4 @@ fuzz_target!(|bytes: &[u8]| {
         index.remove(id).expect("it was read, not mapped");
     }
     index.upsert(1, &query).expect("the query is finite");
-    index.validate().expect("changes keep the graph whole");
-});
+}

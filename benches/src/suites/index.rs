@@ -88,8 +88,10 @@ fn real(suite: &mut Suite, dim: usize) {
         compete(suite, &data, "instant-distance", contender);
     }
     #[cfg(feature = "peers")]
-    if suite.wants(&format!("index/{dim}/usearch")) {
-        compete(suite, &data, "usearch", Box::new(contenders::Usearch::new(&data)));
+    for (name, make) in contenders::RIVALS {
+        if suite.wants(&format!("index/{dim}/{name}")) {
+            compete(suite, &data, name, make(&data));
+        }
     }
     #[cfg(feature = "peers")]
     for library in python::LIBRARIES {

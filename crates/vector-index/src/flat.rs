@@ -97,16 +97,6 @@ impl Index for FlatIndex {
         self.insert(id, vector)
     }
 
-    fn search<'s>(
-        &self,
-        query: &[f32],
-        k: usize,
-        params: &SearchParams,
-        scratch: &'s mut Scratch,
-    ) -> Result<&'s [Neighbor], Error> {
-        self.search_filtered(query, k, params, &|_| true, scratch)
-    }
-
     fn search_filtered<'s>(
         &self,
         query: &[f32],

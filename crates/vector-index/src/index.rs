@@ -109,7 +109,9 @@ pub trait Index: Send + Sync {
         k: usize,
         params: &SearchParams,
         scratch: &'s mut Scratch,
-    ) -> Result<&'s [Neighbor], Error>;
+    ) -> Result<&'s [Neighbor], Error> {
+        self.search_filtered(query, k, params, &|_| true, scratch)
+    }
 
     /// [`search`](Index::search) among the ids that `filter` lets pass: `k` of them whenever `k`
     /// pass. A bitmap is a filter too: `&|id| bitmap.contains(id)`.
@@ -143,9 +145,10 @@ pub trait Index: Send + Sync {
     /// [`search`](Index::search) for many queries, `queries[i·dim .. (i+1)·dim]` each, on this thread:
     /// one list of results per query, in their order, equal to what `search` returns.
     ///
-    /// A [`FlatIndex`](crate::FlatIndex) of [`Storage::F32`](crate::Storage::F32) scores blocks of
-    /// queries together once it holds a thousand vectors, several times as fast as one by one; that
-    /// takes `O(dim)` bytes for each query of a block and a quarter of a megabyte.
+    /// A [`FlatIndex`](crate::FlatIndex) of `F32`, `Int8` or `Int4` [`Storage`](crate::Storage)
+    /// scores blocks of queries together once it holds a thousand vectors and is asked 16 queries
+    /// (`F32`: 8), two to eight times as fast as one by one; that takes `O(dim)` bytes for each query
+    /// of a block and each of some five hundred rows, and a quarter of a megabyte.
     ///
     /// # Errors
     ///

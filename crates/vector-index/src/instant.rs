@@ -135,16 +135,6 @@ where
         Err(fixed())
     }
 
-    fn search<'s>(
-        &self,
-        query: &[f32],
-        k: usize,
-        params: &SearchParams,
-        scratch: &'s mut Scratch,
-    ) -> Result<&'s [Neighbor], Error> {
-        self.search_filtered(query, k, params, &|_| true, scratch)
-    }
-
     fn search_filtered<'s>(
         &self,
         query: &[f32],

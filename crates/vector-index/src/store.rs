@@ -79,10 +79,10 @@ impl Storage {
 pub(crate) struct Query {
     /// As rows are: of unit length under cosine.
     pub(crate) values: AVec<f32, ConstAlign<64>>,
-    folded: AVec<i8, ConstAlign<64>>,
+    pub(crate) folded: AVec<i8, ConstAlign<64>>,
     /// `distance = bias + gain · integer product` for codes.
-    bias: f32,
-    gain: f32,
+    pub(crate) bias: f32,
+    pub(crate) gain: f32,
     products: Vec<i32>,
     /// For binary codes: the planes, how their products are read, and Hamming distances.
     planes: AVec<u8, ConstAlign<64>>,
@@ -277,14 +277,6 @@ impl Store {
             }
         }
         buffer
-    }
-
-    /// All rows and how far one begins behind the other, if they are `f32`.
-    pub(crate) fn floats(&self) -> Option<(&[f32], usize)> {
-        match &self.body {
-            Body::F32(slab) => Some((slab, self.stride)),
-            _ => None,
-        }
     }
 
     /// Makes `query`, whose values are set, ready for this store.

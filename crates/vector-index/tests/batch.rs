@@ -8,6 +8,14 @@ use crate::data::{SHAPES, below, gaussian, rng, vectors};
 
 const METRICS: [Metric; 3] = [Metric::Cosine, Metric::InnerProduct, Metric::L2Squared];
 
+/// What is answered through products.
+const STORAGES: [Storage; 4] = [
+    Storage::F32,
+    Storage::Int8(Originals::None),
+    Storage::Int8(Originals::F32),
+    Storage::Int4(Originals::F32),
+];
+
 /// Checks that all of `queries` at once find to the bit what each finds alone.
 fn check(index: &FlatIndex, queries: &[Vec<f32>], k: usize, what: &str) {
     let (params, mut scratch) = (SearchParams::default(), Scratch::new());
@@ -37,9 +45,11 @@ fn filled(metric: Metric, storage: Storage, data: &[Vec<f32>]) -> FlatIndex {
 
 fn check_all(data: &[Vec<f32>], queries: &[Vec<f32>], what: &str) {
     for metric in METRICS {
-        let index = filled(metric, Storage::F32, data);
-        for k in [0, 1, 10] {
-            check(&index, queries, k, what);
+        for storage in STORAGES {
+            let index = filled(metric, storage, data);
+            for k in [1, 10] {
+                check(&index, queries, k, &format!("{what}, {storage:?}"));
+            }
         }
     }
 }
@@ -60,13 +70,17 @@ fn many_queries_find_what_each_finds_alone() {
 #[test]
 fn any_number_of_queries_and_rows_is_answered() {
     let all = vectors(SHAPES[1], 1_800, 20, 2);
-    for rows in [1, 2, 1_023, 1_024, 1_055, 1_056, 1_057, 1_585] {
-        let index = filled(Metric::L2Squared, Storage::F32, &all[..rows]);
-        for count in [0, 1, 7, 8, 9, 47, 48, 49, 95, 96, 97, 200] {
-            check(&index, &all[all.len() - count..], 5, &format!("{rows} rows"));
-        }
-        for k in [16, 17, 24, 25, 2_000] {
-            check(&index, &all[..10], k, &format!("{rows} rows"));
+    for storage in STORAGES {
+        for rows in [1, 2, 1_023, 1_024, 1_055, 1_056, 1_057, 1_585] {
+            let index = filled(Metric::L2Squared, storage, &all[..rows]);
+            let what = format!("{rows} rows, {storage:?}");
+            for count in [0, 1, 7, 8, 9, 15, 16, 17, 47, 48, 49, 95, 96, 97, 200] {
+                check(&index, &all[all.len() - count..], 5, &what);
+            }
+            // At 256 and 426 results a shortlist becomes too long for a sorted pool.
+            for k in [0, 16, 17, 24, 25, 256, 257, 426, 427, 2_000] {
+                check(&index, &all[..20], k, &what);
+            }
         }
     }
     let empty = FlatIndex::new(20, Metric::Cosine).unwrap();
@@ -114,7 +128,13 @@ fn rows_that_come_nearer_and_nearer_are_all_seen() {
 #[test]
 fn removed_vectors_and_codes_are_treated_as_by_search() {
     let data = vectors(SHAPES[0], 1_700, 24, 5);
-    for storage in [Storage::F32, Storage::F16, Storage::Int8(Originals::F16)] {
+    for storage in [
+        Storage::F32,
+        Storage::F16,
+        Storage::Int8(Originals::F16),
+        Storage::Int4(Originals::None),
+        Storage::Binary(Originals::F16),
+    ] {
         let mut index = filled(Metric::Cosine, storage, &data);
         for id in (0..1_700).step_by(3) {
             index.remove(id * 3).unwrap();

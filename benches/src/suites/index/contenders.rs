@@ -141,6 +141,18 @@ impl<const D: usize> Contender for InstantDistance<D> {
     }
 }
 
+/// The other crates, and how each builds its graph.
+#[cfg(feature = "peers")]
+pub(super) const RIVALS: [(&str, fn(&Dataset) -> Box<dyn Contender>); 4] = [
+    ("usearch", |data| Box::new(Usearch::new(data))),
+    ("vicinity", |data| Box::new(Vicinity::plain(data))),
+    ("vicinity-sq8", |data| Box::new(Vicinity::codes(data))),
+    ("hnsw_rs", |data| match data.metric {
+        Metric::L2Squared => Box::new(HnswRs::new(data, hnsw_rs::prelude::DistL2)),
+        _ => Box::new(HnswRs::new(data, hnsw_rs::prelude::DistDot)),
+    }),
+];
+
 /// usearch with f32 storage, connectivity 16 and expansion 200, as its Rust crate builds it.
 #[cfg(feature = "peers")]
 pub(super) struct Usearch {
@@ -182,4 +194,105 @@ impl Contender for Usearch {
         found.clear();
         found.extend(results.keys);
     }
+}
+
+/// vicinity's graph over `f32`, or walked by its codes of eight bits, with the same settings. For
+/// vectors of unit length it has a distance of its own.
+#[cfg(feature = "peers")]
+pub(super) enum Vicinity {
+    Plain { index: vicinity::hnsw::HNSWIndex, ef: usize },
+    Codes { index: vicinity::hnsw::HNSWSq8Index, ef: usize },
+}
+
+#[cfg(feature = "peers")]
+impl Vicinity {
+    fn settings(data: &Dataset) -> vicinity::hnsw::HNSWParams {
+        let metric = match data.metric {
+            Metric::L2Squared => vicinity::DistanceMetric::L2,
+            _ => vicinity::DistanceMetric::Cosine,
+        };
+        vicinity::hnsw::HNSWParams { metric, seed: Some(1), ..Default::default() }
+    }
+
+    pub(super) fn plain(data: &Dataset) -> Self {
+        let index = vicinity::hnsw::HNSWIndex::with_params(data.dim, Self::settings(data));
+        let mut index = index.expect("the settings are valid");
+        for (id, vector) in data.base().enumerate() {
+            index.add_slice(id as u32, &comparable(data.metric, vector)).expect("it is new");
+        }
+        index.build().expect("there are vectors");
+        Vicinity::Plain { index, ef: 0 }
+    }
+
+    pub(super) fn codes(data: &Dataset) -> Self {
+        let index = vicinity::hnsw::HNSWSq8Index::with_params(data.dim, Self::settings(data));
+        let mut index = index.expect("the settings are valid");
+        for (id, vector) in data.base().enumerate() {
+            index.add_slice(id as u32, &comparable(data.metric, vector)).expect("it is new");
+        }
+        index.build().expect("there are vectors");
+        Vicinity::Codes { index, ef: 0 }
+    }
+}
+
+#[cfg(feature = "peers")]
+impl Contender for Vicinity {
+    fn set_ef(&mut self, width: usize) {
+        let (Vicinity::Plain { ef, .. } | Vicinity::Codes { ef, .. }) = self;
+        *ef = width;
+    }
+
+    fn search(&mut self, query: &[f32], k: usize, found: &mut Vec<u64>) {
+        let results = match self {
+            Vicinity::Plain { index, ef } => index.search(query, k, *ef),
+            Vicinity::Codes { index, ef } => index.search_reranked(query, k, *ef, 2 * k),
+        };
+        found.clear();
+        found.extend(results.expect("it is built").iter().map(|&(id, _)| u64::from(id)));
+    }
+}
+
+/// hnsw_rs with the same settings and its own distances.
+#[cfg(feature = "peers")]
+pub(super) struct HnswRs<D: hnsw_rs::prelude::Distance<f32> + Send + Sync> {
+    graph: hnsw_rs::prelude::Hnsw<'static, f32, D>,
+    metric: Metric,
+    ef: usize,
+}
+
+#[cfg(feature = "peers")]
+impl<D: hnsw_rs::prelude::Distance<f32> + Send + Sync> HnswRs<D> {
+    pub(super) fn new(data: &Dataset, distance: D) -> Self {
+        const LAYERS: usize = 16;
+        let mut graph = hnsw_rs::prelude::Hnsw::new(16, data.len(), LAYERS, 200, distance);
+        for (id, vector) in data.base().enumerate() {
+            graph.insert((&comparable(data.metric, vector), id));
+        }
+        graph.set_searching_mode(true);
+        HnswRs { graph, metric: data.metric, ef: 0 }
+    }
+}
+
+#[cfg(feature = "peers")]
+impl<D: hnsw_rs::prelude::Distance<f32> + Send + Sync> Contender for HnswRs<D> {
+    fn set_ef(&mut self, ef: usize) {
+        self.ef = ef;
+    }
+
+    fn search(&mut self, query: &[f32], k: usize, found: &mut Vec<u64>) {
+        let results = self.graph.search(&comparable(self.metric, query), k, self.ef);
+        found.clear();
+        found.extend(results.iter().map(|neighbour| neighbour.d_id as u64));
+    }
+}
+
+/// The vector at exactly unit length where inner products are compared: the rivals' distances for
+/// them panic on, or do not expect, the rounding that half precision leaves in the sample.
+#[cfg(feature = "peers")]
+fn comparable(metric: Metric, vector: &[f32]) -> Vec<f32> {
+    let length = match metric {
+        Metric::L2Squared => 1.0,
+        _ => Kernels::get().dot(vector, vector).sqrt(),
+    };
+    vector.iter().map(|x| x / length).collect()
 }

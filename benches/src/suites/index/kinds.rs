@@ -87,9 +87,9 @@ pub(super) fn scans(suite: &mut Suite, data: &Rc<Dataset>) {
                     queries_per_second(&data, &mut *scan.borrow_mut(), 3)
                 });
             }
-            if storage == Storage::F32 {
-                let same = batch_is_the_same(&data, &mut scan.borrow_mut());
-                suite.check(format!("{prefix}/batch"), same, || "not what search finds".into());
+            let same = batch_is_the_same(&data, &mut scan.borrow_mut());
+            suite.check(format!("{prefix}/batch"), same, || "not what search finds".into());
+            {
                 let (data, scan) = (data.clone(), scan.clone());
                 suite.measure(format!("{prefix}/batch/qps"), Unit::PerSecond, move || {
                     batch_per_second(&data, &mut scan.borrow_mut(), 5)

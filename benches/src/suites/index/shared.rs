@@ -1,5 +1,6 @@
-//! Searching while another thread changes the index: a shared index, and a lock around one. How a
-//! lock divides the time between the two threads is the system's choice; so both are counted.
+//! Searching on one to three threads while another changes the index: a shared index, and a lock
+//! around one. How a lock divides the time among the threads is the system's choice; so both searches
+//! and changes are counted.
 
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -34,18 +35,24 @@ pub(super) fn declare(suite: &mut Suite) {
         let index = locked.read().expect("nobody panicked");
         index.search(query, K, &PARAMS, scratch).expect("the query is finite").len()
     };
-    let nothing = |_, _: &[f32]| std::thread::yield_now();
+    let nothing = |_, _: &[f32]| std::thread::sleep(Duration::from_millis(1));
     let in_shared = |id, row: &[f32]| shared.upsert(id, row).expect("the data is finite");
     let in_locked = |id, row: &[f32]| {
         let mut index = locked.write().expect("nobody panicked");
         index.upsert(id, row).expect("the data is finite");
     };
-    print(suite, "undisturbed", watch(&data, nothing, on_shared));
-    print(suite, "while-changing", watch(&data, in_shared, on_shared));
-    print(suite, "behind-a-lock", watch(&data, in_locked, on_locked));
+    // The writer has a core of its own.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    for readers in 1..cores.clamp(2, 4) {
+        let mut print = |side: &str, seen| print(suite, readers, side, seen);
+        print("undisturbed", watch(&data, readers, nothing, on_shared));
+        print("while-changing", watch(&data, readers, in_shared, on_shared));
+        print("undisturbed-lock", watch(&data, readers, nothing, on_locked));
+        print("behind-a-lock", watch(&data, readers, in_locked, on_locked));
+    }
 }
 
-/// What two threads got done beside each other.
+/// What the readers together and the writer got done beside each other.
 struct Seen {
     searches_per_second: f64,
     changes_per_second: f64,
@@ -53,10 +60,10 @@ struct Seen {
     p99: f64,
 }
 
-fn print(suite: &mut Suite, side: &str, seen: Seen) {
-    let prefix = format!("index/shared/{side}");
+fn print(suite: &mut Suite, readers: usize, side: &str, seen: Seen) {
+    let prefix = format!("index/shared/{readers}-readers/{side}");
     suite.value(format!("{prefix}/searches"), Unit::PerSecond, seen.searches_per_second);
-    if side != "undisturbed" {
+    if !side.starts_with("undisturbed") {
         suite.value(format!("{prefix}/changes"), Unit::PerSecond, seen.changes_per_second);
     }
     suite.value(format!("{prefix}/p99"), Unit::Nanos, seen.p99);
@@ -64,13 +71,28 @@ fn print(suite: &mut Suite, side: &str, seen: Seen) {
 
 fn watch(
     data: &Dataset,
+    readers: usize,
     change: impl Fn(u64, &[f32]) + Sync,
-    search: impl Fn(&[f32], &mut Scratch) -> usize,
+    search: impl Fn(&[f32], &mut Scratch) -> usize + Sync,
 ) -> Seen {
     let (reading, changes) = (AtomicBool::new(true), AtomicU64::new(0));
-    let mut times = Vec::new();
     let start = Instant::now();
-    std::thread::scope(|scope| {
+    let read = |reader: usize| {
+        let (mut scratch, mut times) = (Scratch::new(), Vec::new());
+        // Each from another place, so that they do not ask for the same in step.
+        let first = reader * data.queries.len() / readers;
+        for query in data.queries.iter().cycle().skip(first) {
+            let begun = Instant::now();
+            std::hint::black_box(search(query, &mut scratch));
+            times.push(begun.elapsed().as_nanos() as u64);
+            if start.elapsed() >= SPAN {
+                break;
+            }
+        }
+        times
+    };
+    let read = &read;
+    let mut times = std::thread::scope(|scope| {
         scope.spawn(|| {
             let rows: Vec<&[f32]> = data.base().rev().collect();
             for (id, row) in (0..rows.len() as u64).zip(&rows).cycle() {
@@ -81,16 +103,14 @@ fn watch(
                 }
             }
         });
-        let mut scratch = Scratch::new();
-        for query in data.queries.iter().cycle() {
-            let begun = Instant::now();
-            std::hint::black_box(search(query, &mut scratch));
-            times.push(begun.elapsed().as_nanos() as u64);
-            if start.elapsed() >= SPAN {
-                break;
-            }
-        }
+        let threads: Vec<_> =
+            (0..readers).map(|reader| scope.spawn(move || read(reader))).collect();
+        let times: Vec<u64> = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("no search panics"))
+            .collect();
         reading.store(false, Relaxed);
+        times
     });
     let seconds = start.elapsed().as_secs_f64();
     times.sort_unstable();

@@ -26,7 +26,8 @@ use view::{View, ViewLinks};
 ///   rows of links that it touched.
 /// - While a search and a change overlap, a walk may miss a vector whose links are just being
 ///   rewritten, which costs recall as a narrower beam would, and a search that overlaps an
-///   [`upsert`](Self::upsert) may return one result fewer. A scan misses nothing.
+///   [`upsert`](Self::upsert), or a removal and an insertion of one id, may return one result fewer. A
+///   scan misses nothing.
 /// - **Room.** Rows that readers may be looking at are not written over: the room of removed vectors is
 ///   used again when the arrays are full and are copied without them. That copy makes the change
 ///   that needs it slow (`O(n)`, as when a `Vec` grows), and for as long as an old search runs there
@@ -140,7 +141,9 @@ impl SharedHnsw {
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert), but for `DuplicateId`. The index is unchanged then.
+    /// As [`insert`](Self::insert), but for `DuplicateId`. The index is unchanged then, unless it holds
+    /// all 2³¹ vectors that it can address: [`Full`](crate::ErrorKind::Full) then leaves it without the
+    /// vector that was to be replaced, whose row others may still be reading.
     pub fn upsert(&self, id: u64, vector: &[f32]) -> Result<(), Error> {
         let mut index = self.writer();
         self.make_room(&mut index);

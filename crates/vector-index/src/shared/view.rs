@@ -21,14 +21,15 @@ pub(super) struct View {
     /// A node of the highest layer, `NONE` while there are none.
     entry: AtomicU32,
     len: AtomicUsize,
-    /// Twice the number of upserts, and one more while one is becoming visible.
-    upserts: AtomicU64,
+    /// Twice the number of vectors that became visible, and one less while one does that another
+    /// gives way to.
+    shown: AtomicU64,
 }
 
 /// What a search takes note of as it begins.
 pub(super) struct Moment {
     entry: Option<u32>,
-    upserts: u64,
+    shown: u64,
 }
 
 impl View {
@@ -40,7 +41,7 @@ impl View {
             dead: Dead::new(capacity),
             entry: AtomicU32::new(index.entry.unwrap_or(NONE)),
             len: AtomicUsize::new(index.vectors.len()),
-            upserts: AtomicU64::new(0),
+            shown: AtomicU64::new(0),
         };
         for node in index.vectors.live() {
             view.links.add(&index.links, node);
@@ -87,6 +88,8 @@ impl View {
 
     /// Makes a new vector visible.
     pub(super) fn show(&self, index: &HnswIndex, slot: u32) {
+        // Its id may have been another's that was removed since a search copied that one's bit.
+        self.shown.fetch_add(2, SeqCst);
         self.dead.show(slot);
         self.settle_on(index);
     }
@@ -102,12 +105,13 @@ impl View {
     pub(super) fn replace(&self, index: &HnswIndex, old: Option<u32>, new: u32) {
         // Whoever sees neither this step nor the one below saw one of the two alone; whoever copied
         // the bits between them saw both, and the step.
-        self.upserts.fetch_add(1, SeqCst);
-        self.show(index, new);
+        self.shown.fetch_add(1, SeqCst);
+        self.dead.show(new);
+        self.settle_on(index);
         if let Some(old) = old {
             self.dead.hide(old);
         }
-        self.upserts.fetch_add(1, SeqCst);
+        self.shown.fetch_add(1, SeqCst);
     }
 
     fn settle_on(&self, index: &HnswIndex) {
@@ -117,13 +121,13 @@ impl View {
 
     /// Copies who is dead at this moment into `dead`.
     pub(super) fn snapshot(&self, dead: &mut Vec<u64>) -> Moment {
-        let upserts = self.upserts.load(SeqCst);
+        let shown = self.shown.load(SeqCst);
         loop {
             let entry = self.entry.load(Acquire);
             self.dead.copy_to(dead);
             // An entry that was removed in between has been replaced by another.
             if entry == NONE || !is_dead(dead, entry) {
-                return Moment { entry: (entry != NONE).then_some(entry), upserts };
+                return Moment { entry: (entry != NONE).then_some(entry), shown };
             }
         }
     }
@@ -138,25 +142,28 @@ impl View {
         Search { config, stored, dead, len, graph, entry: moment.entry }
     }
 
-    /// Drops from the results what an upsert replaced while they were found: the older of two that
-    /// have one id.
+    /// Drops from the results what was replaced while they were found: the older of two that have one
+    /// id.
     pub(super) fn settle(&self, moment: &Moment, scratch: &mut Scratch) {
-        if moment.upserts.is_multiple_of(2) && self.upserts.load(SeqCst) == moment.upserts {
+        if moment.shown.is_multiple_of(2) && self.shown.load(SeqCst) == moment.shown {
             return;
         }
-        let Scratch { walk, results, .. } = scratch;
+        let Scratch { walk, some: order, results, .. } = scratch;
+        let slots = &mut walk.slots;
+        slots.clear();
         // Results are the nearest of the pool, in its order. Newer slots are larger.
-        let slots: Vec<u32> = walk.pool.iter().take(results.len()).map(|(_, slot)| slot).collect();
-        let mut newest: Vec<(u64, u32)> =
-            results.iter().zip(&slots).map(|(found, &slot)| (found.id, slot)).collect();
-        newest.sort_unstable();
-        let mut at = 0;
-        results.retain(|found| {
-            let slot = slots[at];
-            at += 1;
-            let behind = newest.partition_point(|&entry| entry <= (found.id, slot));
-            newest.get(behind).is_none_or(|&(id, _)| id != found.id)
-        });
+        slots.extend(walk.pool.iter().take(results.len()).map(|(_, slot)| slot));
+        order.clear();
+        order.extend(0..results.len() as u32);
+        order.sort_unstable_by_key(|&at| (results[at as usize].id, slots[at as usize]));
+        for pair in order.windows(2) {
+            let [older, newer] = [pair[0] as usize, pair[1] as usize];
+            if results[older].id == results[newer].id {
+                slots[older] = NONE;
+            }
+        }
+        let mut kept = slots.iter().map(|&slot| slot != NONE);
+        results.retain(|_| kept.next() == Some(true));
     }
 }
 
@@ -266,6 +273,42 @@ impl Dead {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{Index, Method, Metric, SearchParams};
+
+    /// The bits of the dead are copied word by word: one who is interrupted between two of them sees
+    /// what was removed after the first and what was inserted before the second.
+    #[test]
+    fn an_id_that_moved_while_the_dead_were_copied_is_found_once() {
+        let config = HnswConfig { metric: Metric::L2Squared, ..HnswConfig::default() };
+        let mut index = HnswIndex::new(1, config).unwrap();
+        (0..64_u8).for_each(|id| index.insert(id.into(), &[id.into()]).unwrap());
+        let mut index = index.picked(&(0..64).collect::<Vec<_>>(), Some(128));
+        let view = View::new(&index, 128);
+        index.links.written = Some(Vec::new());
+
+        let mut dead = Vec::new();
+        let moment = view.snapshot(&mut dead);
+        let slot = index.vectors.slot(7).unwrap();
+        index.remove(7).unwrap();
+        view.take_over(&mut index, Some(slot));
+        view.hide(&index, slot);
+        index.insert(7, &[9.5]).unwrap();
+        let slot = view.take_over(&mut index, None);
+        view.show(&index, slot);
+        dead[1] = view.dead.words[1].load(Acquire);
+
+        let (mut scratch, scan) = (Scratch::new(), SearchParams { ef: 64, method: Method::Scan });
+        view.searching(&config, &moment, &dead).nearest(&[7.0], 64, &scan, &mut scratch).unwrap();
+        view.settle(&moment, &mut scratch);
+        let found: Vec<f32> =
+            scratch.results.iter().filter(|near| near.id == 7).map(|near| near.distance).collect();
+        assert_eq!(found, [6.25], "the newer of the two alone");
+    }
+}
+
 #[cfg(all(test, loom))]
 mod loom_tests {
     use loom::sync::Arc;
@@ -367,8 +410,7 @@ mod loom_tests {
                 let (moment, ids, rows) = seen(view);
                 let found = ids.iter().filter(|&&id| id == 10).count();
                 assert!(found >= 1, "neither the old nor the new one");
-                let noticed =
-                    moment.upserts % 2 == 1 || view.upserts.load(SeqCst) != moment.upserts;
+                let noticed = moment.shown % 2 == 1 || view.shown.load(SeqCst) != moment.shown;
                 assert!(found == 1 || noticed, "both, and nobody knows: {rows:?}");
             },
         );
