@@ -33,4 +33,5 @@ pub use matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantiz
 pub use product::{PackedMatrix, RightOperand};
 pub use resize::ResizeScratch;
 pub use rows::Rows;
+pub use simd::prefetch;
 pub use table::{Dequantize, Kernels};

@@ -9,6 +9,10 @@
 /// Ids are packed beside a flag bit, which leaves 31 bits for them.
 pub(crate) const MAX_IDS: usize = 1 << 31;
 
+/// Up to so many entries, moving them one by one until the place is found is faster than to look for
+/// the place and move the rest at once.
+const SHORT: usize = 64;
+
 /// A sorted array of the `capacity` nearest candidates offered.
 #[derive(Default)]
 pub(crate) struct Pool {
@@ -55,14 +59,24 @@ impl Pool {
     pub(crate) fn offer(&mut self, distance: f32, id: u32) {
         let entry = pack(distance, id);
         let len = self.entries.len();
-        if len == self.capacity {
-            if self.entries.last().is_none_or(|&worst| entry >= worst) {
-                return;
-            }
-            self.entries.pop();
+        if len < self.capacity {
+            self.entries.push(entry);
+        } else if self.entries.last().is_none_or(|&worst| entry >= worst) {
+            return;
         }
-        let at = self.entries.partition_point(|&e| e < entry);
-        self.entries.insert(at, entry);
+        // The last place is free: it held the worst, or was just made.
+        let entries = &mut self.entries[..];
+        let mut at = entries.len() - 1;
+        if at > SHORT {
+            let place = entries[..at].partition_point(|&e| e < entry);
+            entries.copy_within(place..at, place + 1);
+            at = place;
+        }
+        while at > 0 && entries[at - 1] > entry {
+            entries[at] = entries[at - 1];
+            at -= 1;
+        }
+        entries[at] = entry;
         self.cursor = self.cursor.min(at);
     }
 
@@ -76,6 +90,12 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// What [`next_unexpanded`](Self::next_unexpanded) returns if nothing nearer is offered before,
+    /// unless it was expanded already.
+    pub(crate) fn peek(&self) -> Option<u32> {
+        self.entries.get(self.cursor).map(|&entry| id(entry))
     }
 
     /// Drops the candidates that do not pass.

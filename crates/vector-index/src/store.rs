@@ -1,6 +1,7 @@
 //! How rows are stored, from `f32` down to four bits, and how a query is scored against them.
 
 use aligned_vec::{AVec, ConstAlign};
+use bytemuck::Pod;
 use edgekit_kernels_simd::{Kernels, Rows};
 use edgekit_quantize::{BinaryCodec, CodeBits, Origin, Planes, ScalarCodec};
 use half::slice::HalfFloatSliceExt;
@@ -65,12 +66,12 @@ impl Storage {
         }
     }
 
-    /// How many candidates a walk keeps at least, and how many of them it scores again: with one bit
-    /// all, so that a wider beam is also a longer shortlist.
+    /// How many candidates a walk keeps at least, and how many of them it scores again at most: with
+    /// one bit all, so that a wider beam is also a longer shortlist.
     pub(crate) fn beam(self, k: usize) -> (usize, usize) {
         match self {
             Storage::Binary(_) => (k.saturating_mul(4), usize::MAX),
-            _ => (self.shortlist(k), self.shortlist(k)),
+            _ => (k, self.shortlist(k)),
         }
     }
 }
@@ -339,15 +340,15 @@ impl Store {
                 self.finish(out);
             }
             Body::Int8(_, slab, squares) => {
-                query.products.resize(slots.len(), 0);
+                let products = room(&mut query.products, slots.len());
                 let rows = Rows::new(slab, self.dim, self.stride);
-                kernels.dot_i8_gather(&query.folded, rows, slots, &mut query.products);
+                kernels.dot_i8_gather(&query.folded, rows, slots, products);
                 query.scale(squares, slots.iter().map(|&slot| slot as usize), out);
             }
             Body::Int4(codec, slab, squares) => {
-                query.products.resize(slots.len(), 0);
+                let products = room(&mut query.products, slots.len());
                 let rows = Rows::new(slab, codec.code_len(), self.stride);
-                kernels.dot_i8_u4_gather(&query.folded, rows, slots, &mut query.products);
+                kernels.dot_i8_u4_gather(&query.folded, rows, slots, products);
                 query.scale(squares, slots.iter().map(|&slot| slot as usize), out);
             }
             Body::Binary(codec, slab) => {
@@ -395,15 +396,15 @@ impl Store {
                 self.finish(out);
             }
             Body::Int8(_, slab, squares) => {
-                query.products.resize(out.len(), 0);
+                let products = room(&mut query.products, out.len());
                 let rows = Rows::new(&slab[span], self.dim, self.stride);
-                kernels.dot_i8_many(&query.folded, rows, &mut query.products);
+                kernels.dot_i8_many(&query.folded, rows, products);
                 query.scale(squares, start.., out);
             }
             Body::Int4(codec, slab, squares) => {
-                query.products.resize(out.len(), 0);
+                let products = room(&mut query.products, out.len());
                 let rows = Rows::new(&slab[span], codec.code_len(), self.stride);
-                kernels.dot_i8_u4_many(&query.folded, rows, &mut query.products);
+                kernels.dot_i8_u4_many(&query.folded, rows, products);
                 query.scale(squares, start.., out);
             }
             Body::Binary(codec, slab) => {
@@ -527,6 +528,15 @@ impl Query {
             }
         }
     }
+}
+
+/// The first `len` of `values`, which grow to that and never shrink: a walk asks for a few more or
+/// less at each step.
+pub(crate) fn room<T: Pod>(values: &mut Vec<T>, len: usize) -> &mut [T] {
+    if values.len() < len {
+        values.resize(len, T::zeroed());
+    }
+    &mut values[..len]
 }
 
 fn set_square(

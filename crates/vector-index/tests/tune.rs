@@ -52,6 +52,48 @@ fn an_optimized_index_finds_the_same() {
 }
 
 #[test]
+fn a_refined_index_finds_more() {
+    for storage in [Storage::F32, Storage::Int8(Originals::None), Storage::Int4(Originals::F16)] {
+        let (mut index, queries) = index(storage);
+        for id in (0..1_200).step_by(3) {
+            index.remove(id).unwrap();
+        }
+        let recall = |index: &HnswIndex| index.recall(&queries, 10, &graph(12)).unwrap();
+        let before = recall(&index);
+        index.refine().unwrap();
+        index.validate().unwrap();
+        let after = recall(&index);
+        assert!(after > before, "{storage:?}: {before} became {after}");
+        // It changes on as before.
+        index.upsert(1, &queries[..24]).unwrap();
+        index.insert(3, &queries[24..48]).unwrap();
+        index.remove(4).unwrap();
+        index.insert(6, &queries[48..72]).unwrap();
+        index.validate().unwrap();
+    }
+    for n in 0..3 {
+        let mut small = HnswIndex::new(1, HnswConfig::default()).unwrap();
+        (0..n).for_each(|id| small.insert(id, &[1.0]).unwrap());
+        small.refine().unwrap();
+        small.validate().unwrap();
+    }
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn refining_does_not_depend_on_threads() {
+    let saved = [1, 3].map(|threads| {
+        let (mut index, _) = index(Storage::Int8(Originals::F16));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| index.refine()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        index.save(file.path()).unwrap();
+        std::fs::read(file.path()).unwrap()
+    });
+    assert!(saved[0] == saved[1]);
+}
+
+#[test]
 fn stats_add_up() {
     let (mut index, _) = index(Storage::F32);
     for id in 0..100 {

@@ -263,11 +263,12 @@ pub(crate) trait SimdBytes: Copy {
     unsafe fn store_i32(self, to: *mut i32, a: Self::I32);
 }
 
-/// Asks for the first cache lines of a slice that will be read soon.
+/// Asks for the first cache lines of a slice that will be read soon; changes no result.
 ///
-/// Six lines at most, because the hardware follows a run that it has seen begin.
+/// Six lines at most, because the hardware follows a run that it has seen begin. Does nothing on
+/// processors without such an instruction.
 #[inline(always)]
-pub(crate) fn prefetch<T>(slice: &[T]) {
+pub fn prefetch<T>(slice: &[T]) {
     const LINE: usize = 64;
     let bytes = size_of_val(slice).min(6 * LINE);
     let mut at = 0;

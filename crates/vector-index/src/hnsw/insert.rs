@@ -114,10 +114,7 @@ impl Build {
             if let Some(originals) = &vectors.originals {
                 rerank(originals, query, &mut walk.pool, ef, &mut walk.slots, &mut walk.distances);
             }
-            let offset = vectors.build_offset();
-            let found = walk.pool.iter().filter(|&(_, slot)| slot != node);
-            select.candidates.clear();
-            select.candidates.extend(found.map(|(distance, slot)| pack(distance + offset, slot)));
+            select.consider(vectors, node, walk);
             // As in the paper, m links at first even where 2m fit: the rest fills up with links
             // back, which is measured to be as good as choosing 2m at once and twice as fast.
             select.diverse(vectors, config.alpha, config.m, |_| false);
@@ -125,6 +122,32 @@ impl Build {
         }
         choice.parents.extend_from_slice(&select.candidates);
         choice
+    }
+
+    /// Chooses the bottom links of a node that is linked already among the `nearest` that a walk
+    /// finds around it.
+    pub(super) fn choose_again(
+        &mut self,
+        vectors: &Vectors,
+        links: &Links,
+        alpha: f32,
+        node: u32,
+        nearest: usize,
+    ) -> Vec<u32> {
+        let Build { walk, query, select } = self;
+        vectors.query_of(node, query);
+        walk.pool.reset(1);
+        walk.pool.offer(f32::NEG_INFINITY, node);
+        links.beam(0, nearest + 1, vectors.dead(), walk, |slots, out| {
+            vectors.codes.distances(query, slots, out);
+        });
+        if let Some(originals) = &vectors.originals {
+            let (slots, distances) = (&mut walk.slots, &mut walk.distances);
+            rerank(originals, query, &mut walk.pool, nearest + 1, slots, distances);
+        }
+        select.consider(vectors, node, walk);
+        select.diverse(vectors, alpha, links.width(0), |_| false);
+        select.kept.clone()
     }
 }
 
@@ -165,6 +188,28 @@ impl Select {
         self.slots.extend(links.neighbors(from, layer).chain([node]));
         self.relink(vectors, links, alpha, from, layer);
         links.set(from, layer, self.kept.iter().copied());
+    }
+
+    /// Makes what a walk found around `node` the candidates.
+    fn consider(&mut self, vectors: &Vectors, node: u32, walk: &Walk) {
+        let offset = vectors.build_offset();
+        let found = walk.pool.iter().filter(|&(_, slot)| slot != node);
+        self.candidates.clear();
+        self.candidates.extend(found.map(|(distance, slot)| pack(distance + offset, slot)));
+    }
+
+    /// Leaves in `self.kept` the links of `node` chosen among `slots`.
+    pub(super) fn choose_among(
+        &mut self,
+        vectors: &Vectors,
+        links: &Links,
+        alpha: f32,
+        node: u32,
+        slots: &[u32],
+    ) {
+        self.slots.clear();
+        self.slots.extend_from_slice(slots);
+        self.relink(vectors, links, alpha, node, 0);
     }
 
     /// Leaves in `self.kept` the links of `node` chosen among those it has and `others`.

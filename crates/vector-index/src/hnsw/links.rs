@@ -1,5 +1,7 @@
 //! Who is linked to whom: fixed-width rows of slots, padded at the end.
 
+use edgekit_kernels_simd::prefetch;
+
 use super::walk::Graph;
 use crate::slab::Slab;
 
@@ -39,6 +41,10 @@ impl Graph for Links {
 
     fn neighbors(&self, node: u32, layer: usize) -> impl Iterator<Item = u32> {
         self.row(node, layer).iter().copied().take_while(|&slot| slot != NONE)
+    }
+
+    fn prefetch(&self, node: u32, layer: usize) {
+        prefetch(self.row(node, layer));
     }
 }
 

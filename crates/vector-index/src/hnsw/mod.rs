@@ -5,6 +5,7 @@ mod bulk;
 mod check;
 mod insert;
 mod links;
+mod refine;
 mod remove;
 mod search;
 mod tune;
@@ -36,7 +37,8 @@ pub struct HnswConfig {
     /// How much longer a detour may be before a link is kept: a candidate is linked unless some
     /// nearer neighbour is `alpha` times nearer to it than the new vector is (squared distances).
     /// 1 to 4; 1 is the rule of the HNSW paper, above it the links of Vamana, which cost degree
-    /// and save distance computations.
+    /// and save hops. 1.1 is measured to be best with many links, and with any number once the
+    /// index is [refined](HnswIndex::refine).
     pub alpha: f32,
     /// What is stored of each vector.
     pub storage: Storage,

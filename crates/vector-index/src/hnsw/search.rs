@@ -168,7 +168,7 @@ impl<G: Graph> Search<'_, G> {
             // A quarter more, because a sample may flatter.
             self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len), scratch);
             scratch.walk.pool.retain(passes);
-            if scratch.walk.pool.len() >= self.config.storage.beam(k).0.min(ef) {
+            if scratch.walk.pool.len() >= shortlist.min(ef) {
                 return;
             }
         } else if passing * SELDOM < PROBES || n / 5 + passing * n / PROBES <= SCORED_PER_EF * ef {

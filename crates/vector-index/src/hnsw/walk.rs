@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::links::NONE;
 use crate::scratch::{Visited, Walk};
+use crate::store::room;
 
 /// How many nodes that do not pass are looked through for each that does, at most, as a multiple of
 /// a node's links.
@@ -22,6 +22,9 @@ pub(crate) trait Graph {
 
     /// The links of a node in a layer it takes part in.
     fn neighbors(&self, node: u32, layer: usize) -> impl Iterator<Item = u32>;
+
+    /// Has the links of a node fetched that will probably be asked for soon.
+    fn prefetch(&self, node: u32, layer: usize);
 
     /// Walks the layers from `from` down to the one above `to`, starting at `entry`, and leaves in
     /// `walk.pool` where to start in layer `to`. `dead` are slots that must not be visited.
@@ -54,19 +57,19 @@ pub(crate) trait Graph {
         walk: &mut Walk,
         score: impl FnMut(&[u32], &mut [f32]),
     ) {
+        let width = self.width(layer);
         let gather = |node, visited: &mut Visited, slots: &mut Vec<u32>| {
             // Whether a neighbour was visited cannot be predicted: each is written, and the next
             // written over it if it was.
-            slots.resize(self.width(layer), NONE);
-            let unvisited = slots.as_mut_slice();
+            let unvisited = room(slots, width);
             let mut len = 0;
             for slot in self.neighbors(node, layer) {
                 unvisited[len] = slot;
                 len += usize::from(visited.insert(slot));
             }
-            slots.truncate(len);
+            len
         };
-        walk.run(ef, dead, gather, score);
+        walk.run(ef, dead, gather, |node| self.prefetch(node, layer), score);
     }
 
     /// Like [`beam`](Self::beam) in the bottom layer, but only nodes that `passes` are scored and
@@ -94,6 +97,7 @@ pub(crate) trait Graph {
                     }
                 }
             };
+            slots.clear();
             look(node, hidden, slots);
             for _ in 0..HOPS * wanted {
                 if slots.len() >= wanted {
@@ -102,18 +106,21 @@ pub(crate) trait Graph {
                 let Some(through) = hidden.pop_front() else { break };
                 look(through, hidden, slots);
             }
+            slots.len()
         };
-        walk.run(ef, dead, gather, score);
+        walk.run(ef, dead, gather, |node| self.prefetch(node, 0), score);
     }
 }
 
 impl Walk {
-    /// Best-first search: expands the nearest node of the pool until all `ef` are expanded.
+    /// Best-first search: expands the nearest node of the pool until all `ef` are expanded. `gather`
+    /// leaves at the front of the slots those to score next, and says how many.
     fn run(
         &mut self,
         ef: usize,
         dead: &[u64],
-        mut gather: impl FnMut(u32, &mut Visited, &mut Vec<u32>),
+        mut gather: impl FnMut(u32, &mut Visited, &mut Vec<u32>) -> usize,
+        prefetch: impl Fn(u32),
         mut score: impl FnMut(&[u32], &mut [f32]),
     ) {
         let Walk { pool, visited, slots, distances } = self;
@@ -123,12 +130,13 @@ impl Walk {
             visited.insert(slot);
         });
         while let Some(node) = pool.next_unexpanded() {
-            slots.clear();
-            gather(node, visited, slots);
-            distances.resize(slots.len(), 0.0);
+            let count = gather(node, visited, slots);
+            // Unless something nearer is found now, this one is next.
+            pool.peek().into_iter().for_each(&prefetch);
+            let (slots, distances) = (&slots[..count], room(distances, count));
             score(slots, distances);
             let mut bound = pool.bound();
-            for (&distance, &slot) in distances.iter().zip(&*slots) {
+            for (&distance, &slot) in distances.iter().zip(slots) {
                 if distance <= bound {
                     pool.offer(distance, slot);
                     bound = pool.bound();

@@ -8,6 +8,8 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
+use edgekit_kernels_simd::prefetch;
+
 use crate::hnsw::{Graph, HnswIndex, Links, NONE, Search};
 use crate::stored::{Stored, is_dead};
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
@@ -243,6 +245,10 @@ impl Graph for ViewLinks {
     fn neighbors(&self, node: u32, layer: usize) -> impl Iterator<Item = u32> {
         let links = self.row(node, layer).iter().map(|link| link.load(Relaxed));
         links.take_while(|&link| link != NONE)
+    }
+
+    fn prefetch(&self, node: u32, layer: usize) {
+        prefetch(self.row(node, layer));
     }
 }
 

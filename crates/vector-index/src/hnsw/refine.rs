@@ -1,0 +1,84 @@
+//! Choosing all links anew, now that everybody is there to choose from.
+//!
+//! A vector that is inserted early sees few others, and what comes later reaches it only as links
+//! back. One more pass over the whole graph, as in Vamana (Subramanya and others 2019), gives every
+//! vector the choice among its true neighbours. Each row is chosen from the graph as it was before,
+//! so the result does not depend on the order, nor on how many threads there are.
+
+#[cfg(feature = "rayon")]
+use rayon::prelude::*;
+
+use super::insert::Build;
+use super::{Graph, HnswIndex};
+use crate::Error;
+
+/// Among how many of its nearest a vector chooses: those farther away add links that cost searches
+/// more distances than they save.
+const NEAREST: usize = 64;
+
+impl HnswIndex {
+    /// Chooses the bottom links of all vectors anew, on all of rayon's threads if there is that
+    /// feature. Worth it when an index is filled and will be searched for long: the same recall then
+    /// takes a tenth to a fourth fewer distances. Before [`optimize`](Self::optimize), if both.
+    ///
+    /// Costs about a third of what inserting all vectors with the default settings costs, and for its
+    /// time the memory of the links once more, twice if they are many.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadOnly`](crate::ErrorKind::ReadOnly) if the index is a mapped file.
+    pub fn refine(&mut self) -> Result<(), Error> {
+        self.vectors.check_writable()?;
+        let HnswIndex { config, vectors, links, .. } = self;
+        let (vectors, old) = (&*vectors, &*links);
+        let width = old.width(0);
+        let nearest = NEAREST.max(width).min(vectors.len().max(1));
+        let nodes: Vec<u32> = vectors.live().collect();
+        let chosen = each(&nodes, |build, &node| {
+            build.choose_again(vectors, old, config.alpha, node, nearest)
+        });
+        let mut rows = vec![Vec::new(); old.len()];
+        for (&node, row) in nodes.iter().zip(&chosen) {
+            row.iter().for_each(|&other| rows[other as usize].push(node));
+        }
+        // Links of the spanning tree stay.
+        for &node in &nodes {
+            let permanent = old.neighbors(node, 0).filter(|&other| old.is_permanent(node, other));
+            rows[node as usize].extend(permanent);
+        }
+        for (&node, mut row) in nodes.iter().zip(chosen) {
+            let back = &mut rows[node as usize];
+            back.retain(|other| !row.contains(other));
+            back.sort_unstable();
+            back.dedup();
+            row.append(back);
+            rows[node as usize] = row;
+        }
+        let rows = each(&nodes, |build, &node| {
+            let row = &rows[node as usize];
+            if row.len() <= width {
+                return row.clone();
+            }
+            build.select.choose_among(vectors, old, config.alpha, node, row);
+            build.select.kept.clone()
+        });
+        for (node, row) in nodes.into_iter().zip(rows) {
+            links.set(node, 0, row.into_iter());
+        }
+        Ok(())
+    }
+}
+
+/// What `choose` makes of each item, in their order.
+fn each<T: Sync, R: Send>(
+    items: &[T],
+    choose: impl Fn(&mut Build, &T) -> R + Send + Sync,
+) -> Vec<R> {
+    #[cfg(feature = "rayon")]
+    return items.par_iter().map_init(Build::new, choose).collect();
+    #[cfg(not(feature = "rayon"))]
+    {
+        let mut build = Build::new();
+        items.iter().map(|item| choose(&mut build, item)).collect()
+    }
+}
