@@ -6,15 +6,7 @@ use crate::kernels::{images, images_resize};
 family! {
     Images in images;
 
-    /// Red, green, blue and alpha to gray by BT.601, `(77 R + 150 G + 29 B + 128) >> 8`: bit-exact
-    /// on every instruction set. Alpha is ignored.
-    ///
-    /// # Panics
-    /// Unless `rgba` has four bytes for each of `gray`.
-    pub fn rgba_to_gray(rgba: &[u8], gray: &mut [u8]) {
-        check { pixels(rgba.len(), 4, gray.len()) } run images::rgba_to_gray
-    }
-    /// Likewise without alpha.
+    /// [`Kernels::rgba_to_gray`](super::Kernels::rgba_to_gray) of pixels without alpha.
     ///
     /// # Panics
     /// Unless `rgb` has three bytes for each of `gray`.
