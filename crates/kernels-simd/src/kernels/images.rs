@@ -76,7 +76,12 @@ pub(crate) fn normalize_u8<S: Simd>(_s: S, x: &[u8], mean: f32, std: f32, out: &
 #[inline(always)]
 pub(crate) fn z_score<S: Simd>(s: S, x: &mut [f32]) {
     let Some((mean, variance)) = mean_variance(s, x) else { return };
-    let factor = 1.0 / (sqrt(variance) + 1e-8);
+    standardize(s, x, mean, 1.0 / (sqrt(variance) + 1e-8));
+}
+
+/// `x[i] = (x[i] - mean) · factor`.
+#[inline(always)]
+pub(crate) fn standardize<S: Simd>(_s: S, x: &mut [f32], mean: f32, factor: f32) {
     for value in x {
         *value = (*value - mean) * factor;
     }

@@ -32,6 +32,9 @@ family! {
     pub fn z_score(x: &mut [f32]) {
         check {} run images::z_score
     }
+    pub(crate) fn standardize(x: &mut [f32], mean: f32, factor: f32) {
+        check {} run images::standardize
+    }
     pub(crate) fn between_columns(
         row: &[u8],
         channels: usize,
@@ -43,6 +46,9 @@ family! {
     }
     pub(crate) fn between_rows(first: &[i16], second: &[i16], share: u32, out: &mut [u8]) {
         check {} run images_resize::between_rows
+    }
+    pub(crate) fn halve_rows(upper: &[u8], lower: &[u8], channels: usize, out: &mut [u8]) {
+        check {} run images_resize::halve_rows
     }
     pub(crate) fn add_row(row: &[u8], weight: u32, sums: &mut [u32]) {
         check {} run images_resize::add_row

@@ -412,6 +412,6 @@ fn pixels(bytes: usize, channels: usize, pixels: usize) {
 
 #[inline]
 #[track_caller]
-fn positive(std: f32) {
+pub(crate) fn positive(std: f32) {
     assert!(std > 0.0, "a standard deviation of {std} is not greater than 0");
 }

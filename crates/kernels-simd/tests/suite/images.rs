@@ -81,7 +81,7 @@ pub(crate) fn normalisations_are_within_their_bound() {
 }
 
 /// Sizes `[from, to]` of a side: the same, one pixel, a little and much larger and smaller.
-const SIDES: [[usize; 2]; 13] = [
+const SIDES: [[usize; 2]; 15] = [
     [1, 1],
     [1, 5],
     [5, 1],
@@ -95,6 +95,8 @@ const SIDES: [[usize; 2]; 13] = [
     [64, 21],
     [101, 100],
     [21, 64],
+    [130, 65],
+    [93, 31],
 ];
 
 /// Calls `check` with an image, its size, the size wanted and the channels, and the result of `resize`
@@ -198,6 +200,10 @@ pub(crate) fn whole_images_equal_their_rows() {
                 let mut limited = vec![7; width * channels * height];
                 let to = ImageMut::new(&mut limited, [width, height], channels, width * channels);
                 k.threshold_image(from, 99, to);
+                let mut floats = vec![7.0; (width * channels + 2) * height];
+                let apart = width * channels + 2;
+                let to = ImageMut::new(&mut floats, [width, height], channels, apart);
+                k.normalize_image(from, 0.4, 0.2, to);
                 let rows = pixels.chunks(stride).map(|row| &row[..width * channels]);
                 for (y, row) in rows.enumerate() {
                     let (mut one, mut other) = (vec![0; width], vec![0; row.len()]);
@@ -206,9 +212,39 @@ pub(crate) fn whole_images_equal_their_rows() {
                         _ => k.rgba_to_gray(row, &mut one),
                     }
                     k.threshold(row, 99, &mut other);
+                    let mut normal = vec![0.0; row.len()];
+                    k.normalize_u8(row, 0.4, 0.2, &mut normal);
+                    normal.extend([7.0; 2]);
+                    assert_eq!(floats[y * apart..][..apart], normal, "{}", k.isa());
                     assert_eq!(gray[y * width..][..width], one, "{}", k.isa());
                     assert_eq!(limited[y * row.len()..][..row.len()], other, "{}", k.isa());
                 }
+            }
+        }
+    }
+}
+
+pub(crate) fn z_score_of_images_is_within_its_bound() {
+    let mut values = Values::new(19);
+    // Rows whose means are far apart, so that what is between them counts; the last ends early.
+    for (width, height, gap) in [(1, 1, 0), (1, 40, 0), (33, 7, 5), (64, 30, 0)] {
+        let stride = 3 * width + gap;
+        let row_of = |i: usize| (i / stride) as f32;
+        let random = values.f32s(stride * height - gap);
+        let pixels: Vec<f32> =
+            random.iter().enumerate().map(|(i, x)| x + 3.0 * row_of(i)).collect();
+        let is_pixel = |i: &usize| i % stride < 3 * width;
+        let all = || (0..pixels.len()).filter(is_pixel).map(|i| f64::from(pixels[i]));
+        let count = (3 * width * height) as f64;
+        let mean = all().sum::<f64>() / count;
+        let deviation = (all().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt() + 1e-8;
+        for k in Kernels::available() {
+            let mut got = pixels.clone();
+            k.z_score_image(ImageMut::new(&mut got, [width, height], 3, stride));
+            for (i, (x, got)) in pixels.iter().zip(&got).enumerate() {
+                let want = (f64::from(*x) - mean) / deviation;
+                let want = if is_pixel(&i) { want } else { f64::from(*x) };
+                assert!((f64::from(*got) - want).abs() < 2e-5, "{}: {got}, {want}", k.isa());
             }
         }
     }
