@@ -165,6 +165,33 @@ pub(crate) fn resize_bilinear_is_within_its_bound() {
     );
 }
 
+pub(crate) fn resize_bilinear_rounds_as_it_says() {
+    // In 1/2048 pixel: halves and ties have no rounding of their own here, as sides are small.
+    let place = |i: usize, from: usize, to: usize| {
+        let centre = ((i as f64 + 0.5) * from as f64 * 2048.0 / to as f64 + 0.5).floor();
+        let place = (centre - 1024.0).clamp(0.0, (from - 1) as f64 * 2048.0) as usize;
+        (place / 2048, (place / 2048 + 1).min(from - 1), (place % 2048) as f64)
+    };
+    each_resize(
+        |_| true,
+        Kernels::resize_bilinear,
+        |at, [w, h, to_w, to_h], channels, got| {
+            for (i, &got) in got.iter().enumerate() {
+                let (x, y, c) = (i / channels % to_w, i / channels / to_w, i % channels);
+                let ((left, right, u), (up, down, v)) = (place(x, w, to_w), place(y, h, to_h));
+                // Of two columns in 1/128, then of two rows in whole bytes, both to nearest.
+                let between = |y| {
+                    let (left, right) = (f64::from(at(left, y, c)), f64::from(at(right, y, c)));
+                    ((left * (2048.0 - u) + right * u) / 16.0 + 0.5).floor()
+                };
+                let sum = between(up) * (2048.0 - v) + between(down) * v;
+                let want = (sum / f64::from(1 << 18) + 0.5).floor();
+                assert!(f64::from(got) == want, "{got} for {want}: {w}×{h} to {to_w}×{to_h}");
+            }
+        },
+    );
+}
+
 pub(crate) fn resize_area_is_exact() {
     // Thing `i` of `from` and thing `j` of `to` on a line of `from · to` parts.
     let shared = |i: usize, j: usize, from: usize, to: usize| {

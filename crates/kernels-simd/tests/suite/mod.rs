@@ -80,6 +80,7 @@ checks! {
     quantize::finite_ranges_refuse_what_is_not,
     quantize::sums_are_worth_their_formula,
     images::resize_bilinear_is_within_its_bound,
+    images::resize_bilinear_rounds_as_it_says,
     images::resize_area_is_exact,
     images::whole_images_equal_their_rows,
     images::z_score_of_images_is_within_its_bound,
