@@ -8,6 +8,8 @@ mod peak;
 #[cfg(feature = "peers")]
 mod peers;
 mod products;
+#[cfg(feature = "peers")]
+mod python;
 mod quantized;
 
 use crate::Suite;
@@ -39,4 +41,9 @@ fn values(n: usize, seed: u64) -> aligned_vec::AVec<f32> {
 /// Evenly distributed bytes on a 64-byte boundary.
 fn bytes(n: usize, seed: u64) -> aligned_vec::AVec<i8> {
     aligned_vec::AVec::from_iter(64, values(n, seed).iter().map(|x| (x * 127.0) as i8))
+}
+
+/// Sets of so many elements, one bit each, on a 64-byte boundary.
+fn sets(bits: usize, seed: u64) -> aligned_vec::AVec<u8> {
+    aligned_vec::AVec::from_iter(64, bytes(bits / 8, seed).iter().map(|&x| x as u8))
 }

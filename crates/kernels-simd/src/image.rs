@@ -4,17 +4,17 @@
 const SIDE: usize = (1 << 24) - 1;
 
 /// An image of bytes: each row has `width` pixels of `channels` bytes and begins `stride` bytes behind
-/// the last.
+/// the one before.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) shape: Shape,
 }
 
-/// An image that is written to.
+/// An image that is written to, of bytes or of floats; its stride counts such values.
 #[derive(Debug)]
-pub struct ImageMut<'a> {
-    pub(crate) data: &'a mut [u8],
+pub struct ImageMut<'a, T = u8> {
+    pub(crate) data: &'a mut [T],
     pub(crate) shape: Shape,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Bytes of a row that are pixels.
+    /// Values of a row that are pixels.
     pub(crate) fn row(self) -> usize {
         self.width * self.channels
     }
@@ -44,12 +44,12 @@ impl Shape {
         let row = self.row();
         assert!(
             stride >= row,
-            "stride {stride} is less than the {row} bytes of a row: rows overlap"
+            "stride {stride} is less than the {row} values of a row: rows overlap"
         );
         let needed = (height - 1).checked_mul(stride).and_then(|before| before.checked_add(row));
         assert!(
             needed.is_some_and(|needed| needed <= len),
-            "{len} bytes for {height} rows of {row} with stride {stride}"
+            "{len} values for {height} rows of {row} with stride {stride}"
         );
     }
 }
@@ -78,14 +78,14 @@ impl<'a> Image<'a> {
     }
 }
 
-impl<'a> ImageMut<'a> {
+impl<'a, T> ImageMut<'a, T> {
     /// An image of `[width, height]` pixels. What lies between its rows stays as it is.
     ///
     /// # Panics
     /// As [`Image::new`].
     #[track_caller]
     pub fn new(
-        data: &'a mut [u8],
+        data: &'a mut [T],
         [width, height]: [usize; 2],
         channels: usize,
         stride: usize,
@@ -96,7 +96,7 @@ impl<'a> ImageMut<'a> {
     }
 
     /// All its rows, the first one first.
-    pub(crate) fn rows(&mut self) -> impl Iterator<Item = &mut [u8]> {
+    pub(crate) fn rows(&mut self) -> impl Iterator<Item = &mut [T]> {
         let row = self.shape.row();
         // The last may end where its pixels do.
         let rows = self.data.chunks_mut(self.shape.stride).take(self.shape.height);
@@ -105,7 +105,7 @@ impl<'a> ImageMut<'a> {
 
     /// The first `rows` of them, and the others; there are some of both.
     #[cfg(feature = "rayon")]
-    pub(crate) fn split_at(self, rows: usize) -> (ImageMut<'a>, ImageMut<'a>) {
+    pub(crate) fn split_at(self, rows: usize) -> (Self, Self) {
         let (above, below) = self.data.split_at_mut(rows * self.shape.stride);
         let upper = Shape { height: rows, ..self.shape };
         let lower = Shape { height: self.shape.height - rows, ..self.shape };

@@ -1,8 +1,12 @@
 //! Whole images with their rows shared among rayon's threads; the results are the same.
 
+use alloc::vec::Vec;
+
+use rayon::prelude::*;
+
 use crate::image::{Image, ImageMut};
-use crate::resize::{ResizeScratch, at_least, grays, same_channels, same_size, smaller};
-use crate::table::Kernels;
+use crate::resize::{Moments, ResizeScratch, at_least, grays, same_channels, same_size, smaller};
+use crate::table::{Kernels, positive};
 
 impl Kernels {
     /// [`Kernels::gray_image`] on the threads of the current rayon pool.
@@ -26,6 +30,40 @@ impl Kernels {
         let bands = bands(from.shape.row() * from.shape.height);
         let work = |y, to: ImageMut<'_>, _: &mut [()]| self.threshold_rows(from, limit, y, to);
         share(0, to, &mut [], bands, &work);
+    }
+
+    /// [`Kernels::normalize_image`] on the threads of the current rayon pool.
+    ///
+    /// # Panics
+    /// As [`Kernels::normalize_image`].
+    #[track_caller]
+    pub fn normalize_image_parallel(
+        &self,
+        from: Image<'_>,
+        mean: f32,
+        std: f32,
+        to: ImageMut<'_, f32>,
+    ) {
+        same_size(from.shape, to.shape);
+        positive(std);
+        let bands = bands(from.shape.row() * from.shape.height);
+        share(0, to, &mut [], bands, &|y, to, _: &mut [()]| {
+            self.normalize_rows(from, (mean, std), y, to);
+        });
+    }
+
+    /// [`Kernels::z_score_image`] on the threads of the current rayon pool; allocates eight bytes a row.
+    pub fn z_score_image_parallel(&self, image: ImageMut<'_, f32>) {
+        let (row, values) = (image.shape.row(), image.shape.row() * image.shape.height);
+        let lines = image.data.par_chunks(image.shape.stride).take(image.shape.height);
+        // In the order of the rows, so that the sum is the same however many threads there are.
+        let rows: Vec<_> = lines.map(|line| self.mean_variance(&line[..row])).collect();
+        let mut moments = Moments::default();
+        rows.into_iter().for_each(|row| moments.add(row));
+        let standard = moments.standard();
+        share(0, image, &mut [], bands(size_of::<f32>() * values), &|_, image, _: &mut [()]| {
+            self.standardize_rows(standard, image);
+        });
     }
 
     /// [`Kernels::resize_bilinear`] on the threads of the current rayon pool.
@@ -77,12 +115,12 @@ fn bands(bytes: usize) -> usize {
 }
 
 /// Calls `work` for bands of rows, each with its first row and its part of the scratch.
-fn share<T: Send>(
+fn share<P: Send, T: Send>(
     y: usize,
-    to: ImageMut<'_>,
+    to: ImageMut<'_, P>,
     scratch: &mut [T],
     bands: usize,
-    work: &(impl Fn(usize, ImageMut<'_>, &mut [T]) + Sync),
+    work: &(impl Fn(usize, ImageMut<'_, P>, &mut [T]) + Sync),
 ) {
     let upper = to.shape.height * (bands / 2) / bands;
     if upper == 0 {

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use crate::image::{Image, ImageMut, Shape};
 use crate::kernels::images_resize::{ONE, Spread, mean_columns};
-use crate::table::Kernels;
+use crate::kernels::sqrt;
+use crate::table::{Kernels, positive};
 
 /// Room for what a change of size holds between its two directions.
 ///
@@ -43,6 +44,28 @@ impl Kernels {
     pub fn threshold_image(&self, from: Image<'_>, limit: u8, to: ImageMut<'_>) {
         same_size(from.shape, to.shape);
         self.threshold_rows(from, limit, 0, to);
+    }
+
+    /// [`Kernels::normalize_u8`] of every byte.
+    ///
+    /// # Panics
+    /// If the sizes or the channels differ, or `std` is not greater than 0.
+    #[track_caller]
+    pub fn normalize_image(&self, from: Image<'_>, mean: f32, std: f32, to: ImageMut<'_, f32>) {
+        same_size(from.shape, to.shape);
+        positive(std);
+        self.normalize_rows(from, (mean, std), 0, to);
+    }
+
+    /// [`Kernels::z_score`] of all values of an image, whatever their channel.
+    ///
+    /// Rows are summed as `f32`, and their sums as `f64`.
+    pub fn z_score_image(&self, mut image: ImageMut<'_, f32>) {
+        let mut moments = Moments::default();
+        for row in image.rows() {
+            moments.add(self.mean_variance(row));
+        }
+        self.standardize_rows(moments.standard(), image);
     }
 
     /// Another size by bilinear interpolation, the same on every instruction set.
@@ -99,6 +122,28 @@ impl Kernels {
         }
     }
 
+    pub(crate) fn normalize_rows(
+        &self,
+        from: Image<'_>,
+        (mean, std): (f32, f32),
+        y: usize,
+        mut to: ImageMut<'_, f32>,
+    ) {
+        for (y, out) in (y..).zip(to.rows()) {
+            self.normalize_u8(from.row(y), mean, std, out);
+        }
+    }
+
+    pub(crate) fn standardize_rows(
+        &self,
+        (mean, factor): (f32, f32),
+        mut image: ImageMut<'_, f32>,
+    ) {
+        for row in image.rows() {
+            self.standardize(row, mean, factor);
+        }
+    }
+
     /// The rows of `to`, a part of an image of `height` rows, which begins with row `start`.
     pub(crate) fn bilinear_rows(
         &self,
@@ -139,6 +184,13 @@ impl Kernels {
     ) {
         let shape = from.shape;
         let (wide, high) = (reduced(shape.width, to.shape.width), reduced(shape.height, height));
+        if wide == [2, 1] && high == [2, 1] {
+            for (y, out) in (start..).zip(to.rows()) {
+                let (upper, lower) = (from.row(2 * y), from.row(2 * y + 1));
+                self.halve_rows(upper, lower, shape.channels, out);
+            }
+            return;
+        }
         let covered = (wide[0] * high[0]) as u64;
         let mut spread = Spread::starting_with(start, high);
         for out in to.rows() {
@@ -146,6 +198,34 @@ impl Kernels {
             spread.next(|row, weight| self.add_row(from.row(row), weight, sums));
             mean_columns(sums, shape.channels, wide, covered, out);
         }
+    }
+}
+
+/// Mean and variance of an image, of whose rows they are known (Chan, Golub, LeVeque 1983).
+#[derive(Default)]
+pub(crate) struct Moments {
+    rows: f64,
+    mean: f64,
+    /// The sum of the rows' variances, and that of the squared distances of their means to `mean`.
+    within: f64,
+    between: f64,
+}
+
+impl Moments {
+    /// Takes in another row; all are equally long and not empty.
+    pub(crate) fn add(&mut self, row: Option<(f32, f32)>) {
+        let Some((mean, variance)) = row else { return };
+        let distance = f64::from(mean) - self.mean;
+        self.rows += 1.0;
+        self.mean += distance / self.rows;
+        self.between += distance * (f64::from(mean) - self.mean);
+        self.within += f64::from(variance);
+    }
+
+    /// The mean, and what makes the standard deviation 1.
+    pub(crate) fn standard(&self) -> (f32, f32) {
+        let variance = (self.within + self.between) / self.rows;
+        (self.mean as f32, 1.0 / (sqrt(variance as f32) + 1e-8))
     }
 }
 

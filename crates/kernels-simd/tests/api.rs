@@ -159,9 +159,9 @@ fn images_that_do_not_fit_panic_with_both_sizes() {
     says(panic_of(|| _ = image([0, 5], 1, 5)), &["0 × 5"]);
     says(panic_of(|| _ = image([1 << 24, 1], 1, 1 << 24)), &["16777216 × 1"]);
     says(panic_of(|| _ = image([5, 5], 2, 10)), &["2 channels"]);
-    says(panic_of(|| _ = image([5, 5], 3, 14)), &["stride 14", "15 bytes"]);
-    says(panic_of(|| _ = image([200, 4], 1, 200)), &["600 bytes", "4 rows of 200"]);
-    says(panic_of(|| _ = image([1, 1000], 1, usize::MAX)), &["600 bytes"]);
+    says(panic_of(|| _ = image([5, 5], 3, 14)), &["stride 14", "15 values"]);
+    says(panic_of(|| _ = image([200, 4], 1, 200)), &["600 values", "4 rows of 200"]);
+    says(panic_of(|| _ = image([1, 1000], 1, usize::MAX)), &["600 values"]);
     let mut out = vec![0; 600];
     let mut to = |size: [usize; 2], channels, run: &dyn Fn(ImageMut<'_>)| {
         panic_of(|| run(ImageMut::new(&mut out, size, channels, size[0] * channels)))
@@ -176,6 +176,13 @@ fn images_that_do_not_fit_panic_with_both_sizes() {
     says(to([5, 5], 1, &bilinear), &["of 3 channels", "one of 1"]);
     let area = |to: ImageMut<'_>| kernels.resize_area(gray, to, &mut ResizeScratch::default());
     says(to([5, 11], 1, &area), &["10 × 10", "5 × 11"]);
+    let mut floats = vec![0.0; 600];
+    let mut to = |width: usize, std| {
+        let to = ImageMut::new(&mut floats, [width, 10], 3, 3 * width);
+        panic_of(|| kernels.normalize_image(rgb, 0.5, std, to))
+    };
+    says(to(9, 0.2), &["10 × 10", "9 × 10"]);
+    says(to(10, 0.0), &["deviation of 0"]);
 }
 
 #[cfg(feature = "rayon")]
@@ -211,5 +218,31 @@ fn images_in_parallel_equal_images_in_one_go() {
         same([301, 97], 4, &|a, b, s| kernels.resize_area(a, b, s), &|a, b, s| {
             kernels.resize_area_parallel(a, b, s);
         });
+        let mut floats = [vec![7.0; 2800 * 501], vec![7.0; 2800 * 501]];
+        let [one, many] = &mut floats;
+        kernels.normalize_image(image, 0.4, 0.2, ImageMut::new(one, [699, 501], 4, 2800));
+        let to = ImageMut::new(many, [699, 501], 4, 2800);
+        kernels.normalize_image_parallel(image, 0.4, 0.2, to);
+        assert!(one == many && one[0] != 7.0 && one[2799] == 7.0);
+        kernels.z_score_image(ImageMut::new(one, [699, 501], 4, 2800));
+        kernels.z_score_image_parallel(ImageMut::new(many, [699, 501], 4, 2800));
+        assert!(one == many && one[2799] == 7.0);
     });
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn halving_in_parallel_equals_halving_in_one_go() {
+    let pixels: Vec<u8> = (0_u32..800 * 400).map(|i| (i.wrapping_mul(i) >> 5) as u8).collect();
+    let image = Image::new(&pixels, [200, 400], 4, 800);
+    let mut out = [vec![7; 400 * 200], vec![8; 400 * 200]];
+    let (kernels, mut scratch) = (Kernels::get(), ResizeScratch::default());
+    let [one, many] = &mut out;
+    kernels.resize_area(image, ImageMut::new(one, [100, 200], 4, 400), &mut scratch);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    pool.install(|| {
+        let to = ImageMut::new(many, [100, 200], 4, 400);
+        kernels.resize_area_parallel(image, to, &mut scratch);
+    });
+    assert!(one == many);
 }

@@ -2,7 +2,9 @@
 //! or begin where one ends.
 #![cfg(unix)]
 
-use edgekit_kernels_simd::{Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Rows};
+use edgekit_kernels_simd::{
+    Epilogue, GemmScratch, Image, ImageMut, Kernels, Matrix, MatrixMut, ResizeScratch, Rows,
+};
 use half::{bf16, f16};
 
 /// Memory between two pages that trap.
@@ -95,6 +97,7 @@ fn nothing_outside_of_the_slices_is_touched() {
                 }
             }
             bytes_at(rooms, &bytes[..n], at);
+            rows_at(rooms, &bytes[..n], at);
             halves_at(rooms, &floats[..n], at);
             maps_at(rooms, &floats[..n], at);
         }
@@ -139,6 +142,79 @@ fn bytes_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
             match codes {
                 2 => _ = k.dot_i8_u4(query, row),
                 _ => _ = k.dot_i8_u2(query, row),
+            }
+        }
+    }
+}
+
+/// Rows of short types by number and by id, in blocks of queries too.
+fn rows_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
+    let n = bytes.len();
+    if n == 0 {
+        return;
+    }
+    const IDS: [u32; 6] = [4, 0, 3, 2, 4, 1];
+    macro_rules! all {
+        ($from:expr, $out:ty: $many:ident $gather:ident $($tile:ident)?) => {{
+            let values = bytes.iter().map($from).collect::<Vec<_>>().repeat(5);
+            let (queries, rows) = (&*one.place(&values, at), &*two.place(&values, at));
+            let (queries, rows) = (Rows::new(queries, n, n), Rows::new(rows, n, n));
+            let query = queries.get(0).unwrap();
+            let out = three.place(&[<$out>::default(); 25], at);
+            for k in Kernels::available() {
+                k.$many(query, rows, &mut out[20..]);
+                k.$gather(query, rows, &IDS, &mut out[19..]);
+                $(k.$tile(queries, rows, out);)?
+            }
+        }};
+    }
+    let (i8s, u8s) = (|&x: &i8| x, |&x: &i8| x as u8);
+    all!(i8s, i32: dot_i8_many dot_i8_gather dot_i8_tile);
+    all!(i8s, i32: l2_squared_i8_many l2_squared_i8_gather l2_squared_i8_tile);
+    all!(i8s, f32: cosine_i8_many cosine_i8_gather);
+    all!(u8s, i32: dot_u8_many dot_u8_gather dot_u8_tile);
+    all!(u8s, u32: hamming_many hamming_gather hamming_tile);
+    all!(u8s, f32: jaccard_many jaccard_gather);
+    let half = |&x: &i8| f16::from_f32(f32::from(x));
+    all!(half, f32: dot_f16_many dot_f16_gather dot_f16_tile);
+    all!(half, f32: cosine_f16_many cosine_f16_gather);
+    let brain = |&x: &i8| bf16::from_f32(f32::from(x));
+    all!(brain, f32: dot_bf16_many dot_bf16_gather dot_bf16_tile);
+    all!(brain, f32: l2_squared_bf16_many l2_squared_bf16_gather l2_squared_bf16_tile);
+}
+
+#[test]
+fn images_keep_to_their_pixels() {
+    let mut rooms = [Guarded::new(90_000), Guarded::new(90_000), Guarded::new(360_000)];
+    let pixels: Vec<u8> = (0..90_000).map(|i| (i * 7 % 251) as u8).collect();
+    let mut scratch = ResizeScratch::default();
+    for at in [At::Start, At::End] {
+        for ([width, height], channels) in
+            [([64, 3], 1), ([67, 5], 3), ([16, 16], 4), ([131, 6], 4), ([130, 2], 4)]
+        {
+            let [one, two, three] = &mut rooms;
+            let stride = width * channels + 2;
+            // The last row ends where its pixels do.
+            let len = stride * height - 2;
+            let from =
+                Image::new(&*one.place(&pixels[..len], at), [width, height], channels, stride);
+            let floats = three.place(&vec![0.0_f32; len], at);
+            for k in Kernels::available() {
+                for [w, h] in [[width, height], [width / 2, height / 2], [width / 3, 1]] {
+                    let (stride, size) = (w * channels + 1, [w, h]);
+                    let out = two.place(&pixels[..stride * h - 1], at);
+                    let to = ImageMut::new(out, size, channels, stride);
+                    k.resize_area(from, to, &mut scratch);
+                    let to = ImageMut::new(out, size, channels, stride);
+                    k.resize_bilinear(from, to, &mut scratch);
+                }
+                if channels > 1 {
+                    let out = two.place(&pixels[..width * height], at);
+                    k.gray_image(from, ImageMut::new(out, [width, height], 1, width));
+                }
+                let size = [width, height];
+                k.normalize_image(from, 0.4, 0.2, ImageMut::new(floats, size, channels, stride));
+                k.z_score_image(ImageMut::new(floats, size, channels, stride));
             }
         }
     }

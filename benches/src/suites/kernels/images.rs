@@ -48,11 +48,15 @@ pub(super) fn declare(suite: &mut Suite) {
         let from = Image::new(black_box(&x), [SIDE; 2], 4, 4 * SIDE);
         best.resize_bilinear(from, ImageMut::new(&mut out, [768; 2], 4, 4 * 768), &mut scratch);
     });
-    let (x, mut out, mut scratch) = (rgba, vec![0; PIXELS], ResizeScratch::default());
-    suite.time("kernels/resize-area/512-256/best", move || {
-        let from = Image::new(black_box(&x), [SIDE; 2], 4, 4 * SIDE);
-        best.resize_area(from, ImageMut::new(&mut out, [256; 2], 4, 4 * 256), &mut scratch);
-    });
+    // A half, which has a way of its own, and a ratio that is not whole.
+    for side in [256, 200] {
+        let (x, mut out, mut scratch) =
+            (rgba.clone(), vec![0; side * side * 4], ResizeScratch::default());
+        suite.time(format!("kernels/resize-area/512-{side}/best"), move || {
+            let from = Image::new(black_box(&x), [SIDE; 2], 4, 4 * SIDE);
+            best.resize_area(from, ImageMut::new(&mut out, [side; 2], 4, 4 * side), &mut scratch);
+        });
+    }
 
     #[cfg(feature = "peers")]
     peers(suite);
@@ -78,28 +82,8 @@ fn peers(suite: &mut Suite) {
         ("kernels/z-score/512/opencv", "z-score"),
         ("kernels/resize-bilinear/512-768/opencv", "resize-bilinear"),
         ("kernels/resize-area/512-256/opencv", "resize-area"),
+        ("kernels/resize-area/512-200/opencv", "resize-area-200"),
     ] {
-        if suite.wants(id) {
-            match opencv(what) {
-                Ok(_) => {
-                    suite.measure(id, crate::Unit::Nanos, move || opencv(what).unwrap_or(f64::NAN))
-                }
-                Err(why) => println!("{id} is left out: {why}"),
-            }
-        }
+        super::python::time(suite, id, "images.py", what);
     }
-}
-
-/// Asks `benches/peers/images.py`, which `EDGEKIT_PYTHON` runs if it has opencv-python-headless;
-/// `python3` is tried otherwise.
-#[cfg(feature = "peers")]
-fn opencv(what: &str) -> Result<f64, String> {
-    let python = std::env::var_os("EDGEKIT_PYTHON").unwrap_or_else(|| "python3".into());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/images.py");
-    let output = std::process::Command::new(python).args([script, what]).output();
-    let output = output.map_err(|error| error.to_string())?;
-    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        errors.lines().last().unwrap_or("it printed nothing").to_string()
-    })
 }

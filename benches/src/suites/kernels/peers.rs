@@ -1,5 +1,5 @@
 //! The rivals, on the same inputs: simsimd and numkong in C; gemm, matrixmultiply, rten-gemm and
-//! rten-vecmath in Rust.
+//! rten-vecmath in Rust; PyTorch.
 #![allow(unsafe_code, reason = "the rivals' matrix products take raw pointers")]
 
 use std::hint::black_box;
@@ -8,7 +8,7 @@ use edgekit_kernels_simd::Kernels;
 use rten_simd::{SimdOp, SimdUnaryOp};
 
 use super::products::{SHAPES, rate, rate_of};
-use super::{bytes, values};
+use super::{bytes, python, sets, values};
 use crate::{Suite, Unit};
 
 const LENGTHS: [usize; 7] = [16, 31, 100, 128, 384, 768, 4096];
@@ -138,13 +138,13 @@ fn shorter(suite: &mut Suite) {
         <numkong::bf16 as numkong::Dot>::dot(black_box(&x), black_box(&y))
     });
     for bits in [4096, 16_384] {
-        let set = |seed| -> Vec<u8> { bytes(bits / 8, seed).iter().map(|&x| x as u8).collect() };
-        let (x, y) = (set(1), set(2));
+        let (x, y) = (sets(bits, 1), sets(bits, 2));
         suite.time(format!("kernels/hamming/{bits}/simsimd"), move || {
             <u8 as simsimd::BinarySimilarity>::hamming(black_box(&x), black_box(&y))
         });
-        let set = |seed| -> Vec<numkong::u1x8> {
-            bytes(bits / 8, seed).iter().map(|&x| numkong::u1x8(x as u8)).collect()
+        let set = |seed| {
+            let bytes = bytes(bits / 8, seed);
+            aligned_vec::AVec::<_>::from_iter(64, bytes.iter().map(|&x| numkong::u1x8(x as u8)))
         };
         let (x, y) = (set(1), set(2));
         suite.time(format!("kernels/hamming/{bits}/numkong"), move || {
@@ -169,6 +169,15 @@ fn activations(suite: &mut Suite) {
         "tanh" rten_vecmath::Tanh {};
         "sigmoid" rten_vecmath::Sigmoid {};
         "gelu" rten_vecmath::Gelu {};
+    }
+    for (id, what) in [
+        ("kernels/exp/4096/torch", "exp"),
+        ("kernels/tanh/4096/torch", "tanh"),
+        ("kernels/sigmoid/4096/torch", "sigmoid"),
+        ("kernels/gelu/4096/torch", "gelu"),
+        ("kernels/softmax/4096/torch", "softmax"),
+    ] {
+        python::time(suite, id, "activations.py", what);
     }
     let mut out = Vec::with_capacity(4096);
     suite.time("kernels/softmax/4096/rten-vecmath", move || {

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use edgekit_kernels_simd::{Isa, Kernels, Rows};
 use half::{bf16, f16};
 
-use super::{bytes, naive, values};
+use super::{bytes, naive, sets, values};
 use crate::{Suite, Unit};
 
 pub(super) fn declare(suite: &mut Suite) {
@@ -32,10 +32,11 @@ fn pairs(suite: &mut Suite, best: &'static Kernels) {
             suite.time(format!("kernels/dot-i8/{n}/{name}"), move || {
                 kernels.dot_i8(black_box(&x), black_box(&y))
             });
+            let (x, y) = (a.clone(), b.clone());
+            suite.time(format!("kernels/cosine-i8/{n}/{name}"), move || {
+                kernels.cosine_i8(black_box(&x), black_box(&y))
+            });
         }
-        suite.time(format!("kernels/cosine-i8/{n}/best"), move || {
-            best.cosine_i8(black_box(&a), black_box(&b))
-        });
     }
 
     let (a, b) = (values(768, 1), values(768, 2));
@@ -47,8 +48,7 @@ fn pairs(suite: &mut Suite, best: &'static Kernels) {
     suite.time("kernels/dot-bf16/768/best", move || best.dot_bf16(black_box(&x), black_box(&y)));
 
     for bits in [4096, 16_384] {
-        let set = |seed| -> Vec<u8> { bytes(bits / 8, seed).iter().map(|&x| x as u8).collect() };
-        let (a, b) = (set(1), set(2));
+        let (a, b) = (sets(bits, 1), sets(bits, 2));
         let (want, got) = (naive::hamming(&a, &b), best.hamming(&a, &b));
         suite.check("kernels/hamming", want == got, || format!("{got} instead of {want}"));
         let (x, y) = (a.clone(), b.clone());

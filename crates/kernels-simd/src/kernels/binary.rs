@@ -99,6 +99,9 @@ fn share(both: u32, any: u32) -> f32 {
 pub(crate) fn hamming<S: SimdBytes>(s: S, a: &[u8], b: &[u8]) -> u32 {
     let mut acc = [s.zero(); 4];
     let mut cursor = Cursor::<S, WideU8, WideU8, 1, 1>::new(s, [a], [b]);
+    if let Some(([x], [y])) = cursor.head() {
+        acc[0] = s.count_ones(acc[0], s.xor(x, y));
+    }
     while let Some(steps) = cursor.take::<4>() {
         for i in 0..4 {
             let ([x], [y]) = steps[i];
@@ -118,6 +121,10 @@ pub(crate) fn hamming<S: SimdBytes>(s: S, a: &[u8], b: &[u8]) -> u32 {
 pub(crate) fn jaccard<S: SimdBytes>(s: S, a: &[u8], b: &[u8]) -> f32 {
     let (mut both, mut any) = (s.zero(), s.zero());
     let mut cursor = Cursor::<S, WideU8, WideU8, 1, 1>::new(s, [a], [b]);
+    if let Some(([x], [y])) = cursor.head() {
+        both = s.count_ones(both, s.and(x, y));
+        any = s.count_ones(any, s.or(x, y));
+    }
     while let Some([([x], [y])]) = cursor.take::<1>() {
         both = s.count_ones(both, s.and(x, y));
         any = s.count_ones(any, s.or(x, y));

@@ -55,6 +55,10 @@ byte_terms! {
 pub(crate) fn pair<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::Elem]) -> i32 {
     let (mut acc, mut bias) = ([s.zero(); 4], [s.zero(); 4]);
     let mut cursor = Cursor::<S, T::Load, T::Load, 1, 1>::new(s, [a], [b]);
+    if let Some(([x], [y])) = cursor.head() {
+        acc[0] = T::step(s, acc[0], x, y);
+        bias[0] = T::bias(s, bias[0], y);
+    }
     while let Some(steps) = cursor.take::<4>() {
         for i in 0..4 {
             let ([x], [y]) = steps[i];
@@ -72,7 +76,7 @@ pub(crate) fn pair<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::El
     }
     let acc = s.add_i32(s.add_i32(acc[0], acc[1]), s.add_i32(acc[2], acc[3]));
     let bias = s.add_i32(s.add_i32(bias[0], bias[1]), s.add_i32(bias[2], bias[3]));
-    s.sum_i32(acc).wrapping_sub(s.sum_i32(bias))
+    s.sum_i32(s.sub_i32(acc, bias))
 }
 
 /// One pass; the integers are exact, so only the last three operations round.
@@ -81,6 +85,13 @@ pub(crate) fn cosine<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::
     let zero = [s.zero(); 2];
     let (mut xy, mut xx, mut yy, mut bias_x, mut bias_y) = (zero, zero, zero, zero, zero);
     let mut cursor = Cursor::<S, T::Load, T::Load, 1, 1>::new(s, [a], [b]);
+    if let Some(([x], [y])) = cursor.head() {
+        xy[0] = T::step(s, xy[0], x, y);
+        xx[0] = T::step(s, xx[0], x, x);
+        yy[0] = T::step(s, yy[0], y, y);
+        bias_x[0] = T::bias(s, bias_x[0], x);
+        bias_y[0] = T::bias(s, bias_y[0], y);
+    }
     while let Some(steps) = cursor.take::<2>() {
         for i in 0..2 {
             let ([x], [y]) = steps[i];
@@ -107,11 +118,10 @@ pub(crate) fn cosine<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::
     }
     let (xy, xx, yy) = (s.add_i32(xy[0], xy[1]), s.add_i32(xx[0], xx[1]), s.add_i32(yy[0], yy[1]));
     let (bias_x, bias_y) = (s.add_i32(bias_x[0], bias_x[1]), s.add_i32(bias_y[0], bias_y[1]));
-    let (bias_x, bias_y) = (s.sum_i32(bias_x), s.sum_i32(bias_y));
-    let dot = s.sum_i32(xy).wrapping_sub(bias_y) as f32;
-    let norm_a = sqrt(s.sum_i32(xx).wrapping_sub(bias_x) as f32);
-    let norm_b = sqrt(s.sum_i32(yy).wrapping_sub(bias_y) as f32);
-    similarity(dot, norm_a, norm_b)
+    let (xy, xx, yy) = (s.sub_i32(xy, bias_y), s.sub_i32(xx, bias_x), s.sub_i32(yy, bias_y));
+    // Summed across the lanes together: that costs little more than one of them.
+    let [dot, xx, yy, _] = s.sum_i32_4([xy, xx, yy, s.zero()]);
+    similarity(dot as f32, sqrt(xx as f32), sqrt(yy as f32))
 }
 
 /// The cosine similarity of a query and rows of bytes whose products are `T`.
@@ -146,13 +156,15 @@ impl<S: SimdBytes, T: ByteTerm<S>> Score<S> for ByteCosines<T> {
                 bias_y[i] = T::bias(s, bias_y[i], ys[i]);
             }
         }
-        let bias_x = s.sum_i32(bias_x);
-        let norm = sqrt(s.sum_i32(xx).wrapping_sub(bias_x) as f32);
-        let (dots, squares, bias_y) = (s.sum_i32_4(xy), s.sum_i32_4(yy), s.sum_i32_4(bias_y));
+        for i in 0..4 {
+            xy[i] = s.sub_i32(xy[i], bias_x);
+            yy[i] = s.sub_i32(yy[i], bias_y[i]);
+        }
+        let norm = sqrt(s.sum_i32(s.sub_i32(xx, bias_x)) as f32);
+        let (dots, squares) = (s.sum_i32_4(xy), s.sum_i32_4(yy));
         let mut out = [0.0; 4];
         for i in 0..4 {
-            let other = sqrt(squares[i].wrapping_sub(bias_y[i]) as f32);
-            out[i] = similarity(dots[i].wrapping_sub(bias_x) as f32, norm, other);
+            out[i] = similarity(dots[i] as f32, norm, sqrt(squares[i] as f32));
         }
         out
     }
@@ -183,13 +195,10 @@ impl<S: SimdBytes, T: ByteTerm<S>> Score<S> for Bytes<T> {
                 acc[i] = T::step(s, acc[i], ys[i], x);
             }
         }
-        let (sums, bias) = (s.sum_i32_4(acc), s.sum_i32(bias));
-        [
-            sums[0].wrapping_sub(bias),
-            sums[1].wrapping_sub(bias),
-            sums[2].wrapping_sub(bias),
-            sums[3].wrapping_sub(bias),
-        ]
+        for acc in &mut acc {
+            *acc = s.sub_i32(*acc, bias);
+        }
+        s.sum_i32_4(acc)
     }
 }
 
@@ -214,11 +223,15 @@ impl<S: SimdBytes, T: ByteTerm<S>> Block<S> for Bytes<T> {
                 }
             }
         }
+        for r in 0..2 {
+            for q in 0..4 {
+                acc[r][q] = s.sub_i32(acc[r][q], bias[r]);
+            }
+        }
         let (first, second) = (s.sum_i32_4(acc[0]), s.sum_i32_4(acc[1]));
-        let (bias_1, bias_2) = (s.sum_i32(bias[0]), s.sum_i32(bias[1]));
         let mut out = [[0; 2]; 4];
         for q in 0..4 {
-            out[q] = [first[q].wrapping_sub(bias_1), second[q].wrapping_sub(bias_2)];
+            out[q] = [first[q], second[q]];
         }
         out
     }

@@ -65,6 +65,52 @@ pub(crate) fn between_rows<S: Simd>(
     }
 }
 
+/// The means of blocks of 2 × 2 pixels of two rows, rounded to nearest, halves up.
+#[inline(always)]
+pub(crate) fn halve_rows<S: Simd>(
+    _s: S,
+    upper: &[u8],
+    lower: &[u8],
+    channels: usize,
+    out: &mut [u8],
+) {
+    match channels {
+        1 => {
+            let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+            for (out, (upper, lower)) in out.iter_mut().zip(pairs) {
+                let (upper, lower) = (u16::from_le_bytes(*upper), u16::from_le_bytes(*lower));
+                let all = (upper & 255) + (upper >> 8) + (lower & 255) + (lower >> 8);
+                *out = ((all + 2) >> 2) as u8;
+            }
+        }
+        3 => {
+            let pairs = upper.as_chunks::<6>().0.iter().zip(lower.as_chunks::<6>().0);
+            for (out, (upper, lower)) in out.as_chunks_mut::<3>().0.iter_mut().zip(pairs) {
+                for c in 0..3 {
+                    let upper = u16::from(upper[c]) + u16::from(upper[c + 3]);
+                    let lower = u16::from(lower[c]) + u16::from(lower[c + 3]);
+                    out[c] = ((upper + lower + 2) >> 2) as u8;
+                }
+            }
+        }
+        _ => {
+            let pairs = upper.as_chunks::<8>().0.iter().zip(lower.as_chunks::<8>().0);
+            for (out, (upper, lower)) in out.as_chunks_mut::<4>().0.iter_mut().zip(pairs) {
+                // Two pixels are a register's lane, so that nothing crosses lanes. First and third
+                // channel, and second and fourth, have 16 bits each for their sums.
+                const BYTES: u64 = 0x00FF_00FF_00FF_00FF;
+                let (upper, lower) = (u64::from_le_bytes(*upper), u64::from_le_bytes(*lower));
+                let even = (upper & BYTES) + (lower & BYTES);
+                let odd = (upper >> 8 & BYTES) + (lower >> 8 & BYTES);
+                let round = 0x0002_0002;
+                let even = (even + (even >> 32) + round) >> 2 & BYTES;
+                let odd = (odd + (odd >> 32) + round) >> 2 & BYTES;
+                *out = ((even | odd << 8) as u32).to_le_bytes();
+            }
+        }
+    }
+}
+
 /// `sums[i] += weight · row[i]`.
 #[inline(always)]
 pub(crate) fn add_row<S: Simd>(_s: S, row: &[u8], weight: u32, sums: &mut [u32]) {
@@ -89,7 +135,13 @@ pub(crate) fn mean_columns(
     covered: u64,
     out: &mut [u8],
 ) {
-    if covered < 1 << 12 {
+    if covered < 1 << 12 && ratio[1] == 1 {
+        match channels {
+            1 => whole_means::<1>(sums, ratio[0], covered, out),
+            3 => whole_means::<3>(sums, ratio[0], covered, out),
+            _ => whole_means::<4>(sums, ratio[0], covered, out),
+        }
+    } else if covered < 1 << 12 {
         match channels {
             1 => small_means::<1>(sums, ratio, covered, out),
             3 => small_means::<3>(sums, ratio, covered, out),
@@ -104,12 +156,36 @@ pub(crate) fn mean_columns(
     }
 }
 
-/// For sums below 2²⁰, which are multiplied by `2³² / covered` rounded up. That is exact: with
+/// `2³² / covered`, rounded up: multiplying by it divides sums below 2²⁰ exactly. With
 /// `sum < 2⁸ · covered` and `covered < 2¹²`, the product is too large by less than `1 / covered`.
 #[inline(always)]
-fn small_means<const C: usize>(sums: &[u32], ratio: [usize; 2], covered: u64, out: &mut [u8]) {
+fn inverse(covered: u64) -> u64 {
     // Without the call to a panic for a divisor of 0.
-    let inverse = u64::from(u32::MAX).checked_div(covered).unwrap_or(0) + 1;
+    u64::from(u32::MAX).checked_div(covered).unwrap_or(0) + 1
+}
+
+/// For small sums where each mean covers `count` whole columns.
+#[inline(always)]
+fn whole_means<const C: usize>(sums: &[u32], count: usize, covered: u64, out: &mut [u8]) {
+    let inverse = inverse(covered);
+    let blocks = sums.as_chunks::<C>().0.chunks_exact(count.max(1));
+    for (out, block) in out.as_chunks_mut::<C>().0.iter_mut().zip(blocks) {
+        let mut all = [(covered / 2) as u32; C];
+        for pixel in block {
+            for c in 0..C {
+                all[c] = all[c].wrapping_add(pixel[c]);
+            }
+        }
+        for c in 0..C {
+            out[c] = ((u64::from(all[c]) * inverse) >> 32) as u8;
+        }
+    }
+}
+
+/// For small sums of columns in parts.
+#[inline(always)]
+fn small_means<const C: usize>(sums: &[u32], ratio: [usize; 2], covered: u64, out: &mut [u8]) {
+    let inverse = inverse(covered);
     let mut spread = Spread::new(ratio);
     let pixels = sums.as_chunks::<C>().0;
     for out in out.as_chunks_mut::<C>().0 {

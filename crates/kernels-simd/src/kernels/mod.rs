@@ -17,7 +17,7 @@ pub(crate) mod reduce;
 
 /// One instruction wherever there is one; `core` does not offer it without `std`.
 #[inline(always)]
-fn sqrt(x: f32) -> f32 {
+pub(crate) fn sqrt(x: f32) -> f32 {
     #[cfg(feature = "std")]
     return x.sqrt();
     #[cfg(not(feature = "std"))]

@@ -67,6 +67,33 @@ impl<'a, S: Copy, A: Loader<S>, B: Loader<S>, const P: usize, const Q: usize>
         Some(steps)
     }
 
+    /// Reads what of the first slice is in front of a cache line, the missing lanes zero, and steps
+    /// over it in all of them: where a register is as wide as a line, each load would else touch two
+    /// lines. Nothing where registers are narrower, or too little follows to make up for it.
+    ///
+    /// For exact sums only: what is summed with what depends on where a slice begins.
+    #[inline(always)]
+    pub(crate) fn head(&mut self) -> Option<Step<S, A, B, P, Q>> {
+        const LINE: usize = 64;
+        if A::LANES * size_of::<A::Elem>() != LINE || self.left < 8 * A::LANES {
+            return None;
+        }
+        let count = self.a[0].align_offset(LINE);
+        if count == 0 || count >= A::LANES {
+            return None;
+        }
+        // SAFETY: `count < LANES` elements are left in every slice, as eight registers of them are.
+        let step = unsafe { self.read_partial(count) };
+        for at in &mut self.a {
+            *at = at.wrapping_add(count);
+        }
+        for at in &mut self.b {
+            *at = at.wrapping_add(count);
+        }
+        self.left -= count;
+        Some(step)
+    }
+
     /// Reads what is left when it is less than a register, the missing lanes zero, and steps over
     /// it; also says how many lanes are real.
     #[inline(always)]
@@ -74,20 +101,28 @@ impl<'a, S: Copy, A: Loader<S>, B: Loader<S>, const P: usize, const Q: usize>
         if self.left == 0 || self.left >= A::LANES {
             return None;
         }
-        let (s, count) = (self.s, self.left);
+        let count = self.left;
         self.left = 0;
+        // SAFETY: `count < LANES` elements are left in every slice.
+        Some((unsafe { self.read_partial(count) }, count))
+    }
+
+    /// # Safety
+    /// `count < LANES`, and `count` elements are left in every slice.
+    #[inline(always)]
+    unsafe fn read_partial(&self, count: usize) -> Step<S, A, B, P, Q> {
         let mut a = [const { MaybeUninit::uninit() }; P];
         let mut b = [const { MaybeUninit::uninit() }; Q];
         for (vector, from) in a.iter_mut().zip(self.a) {
-            // SAFETY: `count < LANES` elements are left in every slice.
-            vector.write(unsafe { A::load_partial(s, from, count) });
+            // SAFETY: the caller promises `count` elements.
+            vector.write(unsafe { A::load_partial(self.s, from, count) });
         }
         for (vector, from) in b.iter_mut().zip(self.b) {
-            // SAFETY: `count < LANES` elements are left in every slice.
-            vector.write(unsafe { B::load_partial(s, from, count) });
+            // SAFETY: the caller promises `count` elements.
+            vector.write(unsafe { B::load_partial(self.s, from, count) });
         }
         // SAFETY: every element of both was written by the loops above.
-        Some((unsafe { (assume_init(a), assume_init(b)) }, count))
+        unsafe { (assume_init(a), assume_init(b)) }
     }
 
     /// # Safety

@@ -4,7 +4,7 @@
 //! as a loop by hand, and because an output that is also an input has no safe slice of its own.
 #![allow(unsafe_code, reason = "offsets into slices whose lengths were compared")]
 
-use super::Simd;
+use super::{Simd, SimdBytes};
 
 /// What becomes of the values at one place.
 pub(crate) trait Map<S: Simd, const N: usize>: Copy {
@@ -109,6 +109,30 @@ pub(crate) fn update_5<S: Simd, F: Map<S, 5>>(s: S, f: F, x: &mut [f32], y: [&[f
     let from = [at.cast_const(), y[0].as_ptr(), y[1].as_ptr(), y[2].as_ptr(), y[3].as_ptr()];
     // SAFETY: `len` elements exist behind every pointer; the borrows outlive the call.
     unsafe { run(s, f, from, at, len) };
+}
+
+/// The gray values of pixels, if the set has a way of its own and they fill one register; `false` if
+/// they are still to be computed.
+#[inline(always)]
+pub(crate) fn gray<S: SimdBytes>(s: S, pixels: &[[u8; 4]], out: &mut [u8]) -> bool {
+    let len = if pixels.len() < out.len() { pixels.len() } else { out.len() };
+    if len < S::WIDE {
+        return false;
+    }
+    // The second register begins with a cache line, if pixels do, and the last ends with the pixels;
+    // both may overlap the one before, as what two of them write is the same.
+    let line = pixels.as_ptr().align_offset(64);
+    let mut next = if line == 0 || line > S::WIDE { S::WIDE } else { line };
+    let mut at = 0;
+    loop {
+        // SAFETY: WIDE pixels from `at` on are inside the `len` of both.
+        let done = unsafe { s.gray(pixels.as_ptr().add(at).cast(), out.as_mut_ptr().add(at)) };
+        if !done || at == len - S::WIDE {
+            return done;
+        }
+        at = if next + S::WIDE > len { len - S::WIDE } else { next };
+        next = at + S::WIDE;
+    }
 }
 
 /// Reads all inputs of a register's places before it writes them, so that `to` may be one of them.

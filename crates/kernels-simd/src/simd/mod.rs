@@ -59,7 +59,7 @@ pub(crate) use cursor::Cursor;
 pub(crate) use loader::{
     Bf16, Bf16Pair, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8,
 };
-pub(crate) use map::{Map, map, map_and_sum, map_sum, update, update_2, update_3, update_5};
+pub(crate) use map::{Map, gray, map, map_and_sum, map_sum, update, update_2, update_3, update_5};
 
 /// Vectors of `f32`.
 pub(crate) trait Simd: Copy {
@@ -210,6 +210,8 @@ pub(crate) trait SimdBytes: Copy {
     fn zero(self) -> Self::I32;
     /// Lane-wise `a + b`.
     fn add_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
+    /// Lane-wise `a - b`.
+    fn sub_i32(self, a: Self::I32, b: Self::I32) -> Self::I32;
     /// The sum of all lanes.
     fn sum_i32(self, a: Self::I32) -> i32;
     /// The sums of all lanes of each.
@@ -261,6 +263,15 @@ pub(crate) trait SimdBytes: Copy {
     unsafe fn load_wide_partial(self, from: *const u8, count: usize) -> Self::Wide;
     /// Writes all lanes: `WIDE / 4` of them.
     unsafe fn store_i32(self, to: *mut i32, a: Self::I32);
+    /// `(77 R + 150 G + 29 B + 128) >> 8` of `WIDE` pixels of four bytes, and `true`; or `false` and
+    /// nothing, where what the compiler makes of a plain loop is as quick.
+    ///
+    /// # Safety
+    /// `4 · WIDE` bytes are readable at `from` and `WIDE` writable at `to`.
+    #[inline(always)]
+    unsafe fn gray(self, _from: *const u8, _to: *mut u8) -> bool {
+        false
+    }
 }
 
 /// Asks for the first cache lines of a slice that will be read soon; changes no result.

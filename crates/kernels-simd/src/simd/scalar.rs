@@ -74,6 +74,7 @@ impl SimdBytes for Scalar {
     ops! {
         zero() -> i32 { 0 }
         add_i32(a: i32, b: i32) -> i32 { a.wrapping_add(b) }
+        sub_i32(a: i32, b: i32) -> i32 { a.wrapping_sub(b) }
         sum_i32(a: i32) -> i32 { a }
         sum_i32_4(vectors: [i32; 4]) -> [i32; 4] { vectors }
         dot_i8(acc: i32, a: u8, b: u8) -> i32 {

@@ -6,15 +6,7 @@ use crate::kernels::{images, images_resize};
 family! {
     Images in images;
 
-    /// Red, green, blue and alpha to gray by BT.601, `(77 R + 150 G + 29 B + 128) >> 8`: bit-exact
-    /// on every instruction set. Alpha is ignored.
-    ///
-    /// # Panics
-    /// Unless `rgba` has four bytes for each of `gray`.
-    pub fn rgba_to_gray(rgba: &[u8], gray: &mut [u8]) {
-        check { pixels(rgba.len(), 4, gray.len()) } run images::rgba_to_gray
-    }
-    /// Likewise without alpha.
+    /// [`Kernels::rgba_to_gray`](super::Kernels::rgba_to_gray) of pixels without alpha.
     ///
     /// # Panics
     /// Unless `rgb` has three bytes for each of `gray`.
@@ -40,6 +32,9 @@ family! {
     pub fn z_score(x: &mut [f32]) {
         check {} run images::z_score
     }
+    pub(crate) fn standardize(x: &mut [f32], mean: f32, factor: f32) {
+        check {} run images::standardize
+    }
     pub(crate) fn between_columns(
         row: &[u8],
         channels: usize,
@@ -51,6 +46,9 @@ family! {
     }
     pub(crate) fn between_rows(first: &[i16], second: &[i16], share: u32, out: &mut [u8]) {
         check {} run images_resize::between_rows
+    }
+    pub(crate) fn halve_rows(upper: &[u8], lower: &[u8], channels: usize, out: &mut [u8]) {
+        check {} run images_resize::halve_rows
     }
     pub(crate) fn add_row(row: &[u8], weight: u32, sums: &mut [u32]) {
         check {} run images_resize::add_row

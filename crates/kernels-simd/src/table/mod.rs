@@ -196,6 +196,7 @@ mod halves;
 mod images;
 mod mixed;
 mod packed;
+mod pixels;
 mod products;
 mod quantize;
 mod reduce;
@@ -220,6 +221,7 @@ pub struct Kernels {
     products: products::Products,
     activations: activations::Activations,
     images: images::Images,
+    pixels: pixels::Pixels,
     byte_products: byte_products::ByteProducts,
     quantize: quantize::Quantize,
 }
@@ -247,6 +249,7 @@ macro_rules! table {
             products: products::$base::TABLE,
             activations: activations::$base::TABLE,
             images: images::$base::TABLE,
+            pixels: pixels::$bytes::TABLE,
             byte_products: byte_products::$bytes::TABLE,
             quantize: quantize::$base::TABLE,
         }
@@ -409,6 +412,6 @@ fn pixels(bytes: usize, channels: usize, pixels: usize) {
 
 #[inline]
 #[track_caller]
-fn positive(std: f32) {
+pub(crate) fn positive(std: f32) {
     assert!(std > 0.0, "a standard deviation of {std} is not greater than 0");
 }

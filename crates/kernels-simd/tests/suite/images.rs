@@ -81,7 +81,7 @@ pub(crate) fn normalisations_are_within_their_bound() {
 }
 
 /// Sizes `[from, to]` of a side: the same, one pixel, a little and much larger and smaller.
-const SIDES: [[usize; 2]; 13] = [
+const SIDES: [[usize; 2]; 15] = [
     [1, 1],
     [1, 5],
     [5, 1],
@@ -95,6 +95,8 @@ const SIDES: [[usize; 2]; 13] = [
     [64, 21],
     [101, 100],
     [21, 64],
+    [130, 65],
+    [93, 31],
 ];
 
 /// Calls `check` with an image, its size, the size wanted and the channels, and the result of `resize`
@@ -163,6 +165,33 @@ pub(crate) fn resize_bilinear_is_within_its_bound() {
     );
 }
 
+pub(crate) fn resize_bilinear_rounds_as_it_says() {
+    // In 1/2048 pixel: halves and ties have no rounding of their own here, as sides are small.
+    let place = |i: usize, from: usize, to: usize| {
+        let centre = ((i as f64 + 0.5) * from as f64 * 2048.0 / to as f64 + 0.5).floor();
+        let place = (centre - 1024.0).clamp(0.0, (from - 1) as f64 * 2048.0) as usize;
+        (place / 2048, (place / 2048 + 1).min(from - 1), (place % 2048) as f64)
+    };
+    each_resize(
+        |_| true,
+        Kernels::resize_bilinear,
+        |at, [w, h, to_w, to_h], channels, got| {
+            for (i, &got) in got.iter().enumerate() {
+                let (x, y, c) = (i / channels % to_w, i / channels / to_w, i % channels);
+                let ((left, right, u), (up, down, v)) = (place(x, w, to_w), place(y, h, to_h));
+                // Of two columns in 1/128, then of two rows in whole bytes, both to nearest.
+                let between = |y| {
+                    let (left, right) = (f64::from(at(left, y, c)), f64::from(at(right, y, c)));
+                    ((left * (2048.0 - u) + right * u) / 16.0 + 0.5).floor()
+                };
+                let sum = between(up) * (2048.0 - v) + between(down) * v;
+                let want = (sum / f64::from(1 << 18) + 0.5).floor();
+                assert!(f64::from(got) == want, "{got} for {want}: {w}×{h} to {to_w}×{to_h}");
+            }
+        },
+    );
+}
+
 pub(crate) fn resize_area_is_exact() {
     // Thing `i` of `from` and thing `j` of `to` on a line of `from · to` parts.
     let shared = |i: usize, j: usize, from: usize, to: usize| {
@@ -198,6 +227,10 @@ pub(crate) fn whole_images_equal_their_rows() {
                 let mut limited = vec![7; width * channels * height];
                 let to = ImageMut::new(&mut limited, [width, height], channels, width * channels);
                 k.threshold_image(from, 99, to);
+                let mut floats = vec![7.0; (width * channels + 2) * height];
+                let apart = width * channels + 2;
+                let to = ImageMut::new(&mut floats, [width, height], channels, apart);
+                k.normalize_image(from, 0.4, 0.2, to);
                 let rows = pixels.chunks(stride).map(|row| &row[..width * channels]);
                 for (y, row) in rows.enumerate() {
                     let (mut one, mut other) = (vec![0; width], vec![0; row.len()]);
@@ -206,9 +239,39 @@ pub(crate) fn whole_images_equal_their_rows() {
                         _ => k.rgba_to_gray(row, &mut one),
                     }
                     k.threshold(row, 99, &mut other);
+                    let mut normal = vec![0.0; row.len()];
+                    k.normalize_u8(row, 0.4, 0.2, &mut normal);
+                    normal.extend([7.0; 2]);
+                    assert_eq!(floats[y * apart..][..apart], normal, "{}", k.isa());
                     assert_eq!(gray[y * width..][..width], one, "{}", k.isa());
                     assert_eq!(limited[y * row.len()..][..row.len()], other, "{}", k.isa());
                 }
+            }
+        }
+    }
+}
+
+pub(crate) fn z_score_of_images_is_within_its_bound() {
+    let mut values = Values::new(19);
+    // Rows whose means are far apart, so that what is between them counts; the last ends early.
+    for (width, height, gap) in [(1, 1, 0), (1, 40, 0), (33, 7, 5), (64, 30, 0)] {
+        let stride = 3 * width + gap;
+        let row_of = |i: usize| (i / stride) as f32;
+        let random = values.f32s(stride * height - gap);
+        let pixels: Vec<f32> =
+            random.iter().enumerate().map(|(i, x)| x + 3.0 * row_of(i)).collect();
+        let is_pixel = |i: &usize| i % stride < 3 * width;
+        let all = || (0..pixels.len()).filter(is_pixel).map(|i| f64::from(pixels[i]));
+        let count = (3 * width * height) as f64;
+        let mean = all().sum::<f64>() / count;
+        let deviation = (all().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt() + 1e-8;
+        for k in Kernels::available() {
+            let mut got = pixels.clone();
+            k.z_score_image(ImageMut::new(&mut got, [width, height], 3, stride));
+            for (i, (x, got)) in pixels.iter().zip(&got).enumerate() {
+                let want = (f64::from(*x) - mean) / deviation;
+                let want = if is_pixel(&i) { want } else { f64::from(*x) };
+                assert!((f64::from(*got) - want).abs() < 2e-5, "{}: {got}, {want}", k.isa());
             }
         }
     }

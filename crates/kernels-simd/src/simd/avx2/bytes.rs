@@ -30,6 +30,7 @@ impl SimdBytes for Avx2 {
     ops! {
         zero() -> __m256i { _mm256_setzero_si256() }
         add_i32(a: __m256i, b: __m256i) -> __m256i { _mm256_add_epi32(a, b) }
+        sub_i32(a: __m256i, b: __m256i) -> __m256i { _mm256_sub_epi32(a, b) }
         sum_i32(a: __m256i) -> i32 {
             let half = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256::<1>(a));
             let pair = _mm_add_epi32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
@@ -122,5 +123,28 @@ impl SimdBytes for Avx2 {
             }
         }
         store_i32(to: *mut i32, a: __m256i) { _mm256_storeu_si256(to.cast(), a) }
+        gray(from: *const u8, to: *mut u8) -> bool {
+            let mut lumas = [_mm256_setzero_si256(); 4];
+            for (i, luma) in lumas.iter_mut().enumerate() {
+                let pixels = _mm256_loadu_si256(from.add(32 * i).cast());
+                let red_blue = _mm256_and_si256(pixels, _mm256_set1_epi16(255));
+                let green = _mm256_srli_epi16::<8>(pixels);
+                *luma = _mm256_add_epi32(
+                    _mm256_madd_epi16(red_blue, _mm256_set1_epi32(29 << 16 | 77)),
+                    _mm256_add_epi32(
+                        _mm256_madd_epi16(green, _mm256_set1_epi32(150)),
+                        _mm256_set1_epi32(128),
+                    ),
+                );
+            }
+            let [a, b, c, d] = lumas;
+            let ab = _mm256_srli_epi16::<8>(_mm256_packus_epi32(a, b));
+            let cd = _mm256_srli_epi16::<8>(_mm256_packus_epi32(c, d));
+            // Packing takes turns in each half of a register: four bytes of each of the four.
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            let gray = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order);
+            _mm256_storeu_si256(to.cast(), gray);
+            true
+        }
     }
 }

@@ -32,6 +32,22 @@ pub(super) unsafe fn sum_4([a, b, c, d]: [__m512i; 4]) -> [i32; 4] {
     }
 }
 
+/// The second byte of each lane of all four, whose upper halves are zero, in order.
+///
+/// # Safety
+/// AVX-512 BW exists.
+#[inline(always)]
+pub(super) unsafe fn second_bytes([a, b, c, d]: [__m512i; 4]) -> __m512i {
+    // SAFETY: the caller promises AVX-512 BW.
+    unsafe {
+        let ab = _mm512_srli_epi16::<8>(_mm512_packus_epi32(a, b));
+        let cd = _mm512_srli_epi16::<8>(_mm512_packus_epi32(c, d));
+        // Packing takes turns in each quarter of a register: four bytes of each of the four.
+        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd))
+    }
+}
+
 /// The two nibbles of each byte.
 ///
 /// # Safety
@@ -91,6 +107,7 @@ impl SimdBytes for Avx512 {
     ops! {
         zero() -> __m512i { _mm512_setzero_si512() }
         add_i32(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
+        sub_i32(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi32(a, b) }
         sum_i32(a: __m512i) -> i32 { _mm512_reduce_add_epi32(a) }
         sum_i32_4(vectors: [__m512i; 4]) -> [i32; 4] { sum_4(vectors) }
         dot_i8(acc: __m512i, a: __m256i, b: __m256i) -> __m512i {
@@ -154,5 +171,22 @@ impl SimdBytes for Avx512 {
             _mm512_maskz_loadu_epi8(mask64(count), from.cast())
         }
         store_i32(to: *mut i32, a: __m512i) { _mm512_storeu_si512(to.cast(), a) }
+        gray(from: *const u8, to: *mut u8) -> bool {
+            let mut lumas = [_mm512_setzero_si512(); 4];
+            for (i, luma) in lumas.iter_mut().enumerate() {
+                let pixels = _mm512_loadu_si512(from.add(64 * i).cast());
+                let red_blue = _mm512_and_si512(pixels, _mm512_set1_epi16(255));
+                let green = _mm512_srli_epi16::<8>(pixels);
+                *luma = _mm512_add_epi32(
+                    _mm512_madd_epi16(red_blue, _mm512_set1_epi32(29 << 16 | 77)),
+                    _mm512_add_epi32(
+                        _mm512_madd_epi16(green, _mm512_set1_epi32(150)),
+                        _mm512_set1_epi32(128),
+                    ),
+                );
+            }
+            _mm512_storeu_si512(to.cast(), second_bytes(lumas));
+            true
+        }
     }
 }

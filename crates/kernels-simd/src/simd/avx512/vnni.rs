@@ -6,7 +6,7 @@
 
 use core::arch::x86_64::*;
 
-use super::bytes::{count_ones, crumbs, mask64, nibbles, sum_4};
+use super::bytes::{count_ones, crumbs, mask64, nibbles, second_bytes, sum_4};
 use crate::simd::SimdBytes;
 
 /// Proves AVX-512 VNNI and all that [`Avx512`](super::Avx512) proves; with `COUNTS` also VPOPCNTDQ,
@@ -45,6 +45,7 @@ impl<const COUNTS: bool> SimdBytes for Avx512Vnni<COUNTS> {
     ops! {
         zero() -> __m512i { _mm512_setzero_si512() }
         add_i32(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
+        sub_i32(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi32(a, b) }
         sum_i32(a: __m512i) -> i32 { _mm512_reduce_add_epi32(a) }
         sum_i32_4(vectors: [__m512i; 4]) -> [i32; 4] { sum_4(vectors) }
         dot_i8(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
@@ -104,6 +105,20 @@ impl<const COUNTS: bool> SimdBytes for Avx512Vnni<COUNTS> {
             _mm512_maskz_loadu_epi8(mask64(count), from.cast())
         }
         store_i32(to: *mut i32, a: __m512i) { _mm512_storeu_si512(to.cast(), a) }
+        gray(from: *const u8, to: *mut u8) -> bool {
+            // 150 is no signed byte: the weights are the unsigned ones, and the pixels less 128 the
+            // signed. The weights' sum is 256.
+            let weights = _mm512_set1_epi32(i32::from_le_bytes([77, 150, 29, 0]));
+            let start = _mm512_set1_epi32(256 * 128 + 128);
+            let mut lumas = [start; 4];
+            for (i, luma) in lumas.iter_mut().enumerate() {
+                let pixels = _mm512_loadu_si512(from.add(64 * i).cast());
+                let signed = _mm512_xor_si512(pixels, _mm512_set1_epi8(-128));
+                *luma = _mm512_dpbusd_epi32(start, weights, signed);
+            }
+            _mm512_storeu_si512(to.cast(), second_bytes(lumas));
+            true
+        }
     }
 }
 

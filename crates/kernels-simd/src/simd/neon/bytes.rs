@@ -44,6 +44,7 @@ impl SimdBytes for Neon {
     ops! {
         zero() -> int32x4_t { vdupq_n_s32(0) }
         add_i32(a: int32x4_t, b: int32x4_t) -> int32x4_t { vaddq_s32(a, b) }
+        sub_i32(a: int32x4_t, b: int32x4_t) -> int32x4_t { vsubq_s32(a, b) }
         sum_i32(a: int32x4_t) -> i32 { vaddvq_s32(a) }
         sum_i32_4(vectors: [int32x4_t; 4]) -> [i32; 4] {
             let [a, b, c, d] = vectors;

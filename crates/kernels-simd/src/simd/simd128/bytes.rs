@@ -41,6 +41,7 @@ impl SimdBytes for Simd128 {
     ops! {
         zero() -> v128 { i32x4_splat(0) }
         add_i32(a: v128, b: v128) -> v128 { i32x4_add(a, b) }
+        sub_i32(a: v128, b: v128) -> v128 { i32x4_sub(a, b) }
         sum_i32(a: v128) -> i32 {
             let pair = i32x4_add(a, i32x4_shuffle::<2, 3, 0, 1>(a, a));
             i32x4_extract_lane::<0>(pair).wrapping_add(i32x4_extract_lane::<1>(pair))

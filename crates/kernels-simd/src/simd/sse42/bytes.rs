@@ -63,6 +63,7 @@ impl SimdBytes for Sse42 {
     ops! {
         zero() -> __m128i { _mm_setzero_si128() }
         add_i32(a: __m128i, b: __m128i) -> __m128i { _mm_add_epi32(a, b) }
+        sub_i32(a: __m128i, b: __m128i) -> __m128i { _mm_sub_epi32(a, b) }
         sum_i32(a: __m128i) -> i32 {
             let pair = _mm_add_epi32(a, _mm_shuffle_epi32::<0b01_00_11_10>(a));
             _mm_cvtsi128_si32(_mm_add_epi32(pair, _mm_shuffle_epi32::<0b10_11_00_01>(pair)))
@@ -138,5 +139,25 @@ impl SimdBytes for Sse42 {
             _mm_set_epi64x(high as i64, low as i64)
         }
         store_i32(to: *mut i32, a: __m128i) { _mm_storeu_si128(to.cast(), a) }
+        gray(from: *const u8, to: *mut u8) -> bool {
+            let mut lumas = [_mm_setzero_si128(); 4];
+            for (i, luma) in lumas.iter_mut().enumerate() {
+                let pixels = _mm_loadu_si128(from.add(16 * i).cast());
+                let red_blue = _mm_and_si128(pixels, _mm_set1_epi16(255));
+                let green = _mm_srli_epi16::<8>(pixels);
+                *luma = _mm_add_epi32(
+                    _mm_madd_epi16(red_blue, _mm_set1_epi32(29 << 16 | 77)),
+                    _mm_add_epi32(
+                        _mm_madd_epi16(green, _mm_set1_epi32(150)),
+                        _mm_set1_epi32(128),
+                    ),
+                );
+            }
+            let [a, b, c, d] = lumas;
+            let ab = _mm_srli_epi16::<8>(_mm_packus_epi32(a, b));
+            let cd = _mm_srli_epi16::<8>(_mm_packus_epi32(c, d));
+            _mm_storeu_si128(to.cast(), _mm_packus_epi16(ab, cd));
+            true
+        }
     }
 }
