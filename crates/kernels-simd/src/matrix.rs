@@ -36,6 +36,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The part of `rows` × `cols` whose corner is at `row` and `col`, inside of the matrix.
+    #[inline(always)]
     pub(crate) fn part(self, row: usize, col: usize, rows: usize, cols: usize) -> Self {
         let start = row * self.row_step + col * self.col_step;
         Matrix { data: self.data.get(start..).unwrap_or(&[]), rows, cols, ..self }
@@ -78,6 +79,7 @@ impl<'a> MatrixMut<'a> {
     }
 
     /// As [`Matrix::part`].
+    #[inline(always)]
     pub(crate) fn part(
         &mut self,
         row: usize,
@@ -226,16 +228,22 @@ pub(crate) fn parts(
 
 /// The groups of columns that are packed together: where each begins and how wide it is.
 pub(crate) fn groups(cols: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
-    let width = |left: usize| match left {
-        // Two halves keep more sums in registers than a whole and a rest.
-        49..=64 => 32,
-        _ => left.min(GROUP),
-    };
     let next = move |&(at, across): &(usize, usize)| {
         let at = at + across;
-        (at < cols).then(|| (at, width(cols - at)))
+        (at < cols).then(|| (at, group(cols - at)))
     };
-    core::iter::successors((cols > 0).then(|| (0, width(cols))), next)
+    core::iter::successors((cols > 0).then(|| (0, group(cols))), next)
+}
+
+/// How wide the next group is when so many columns are left.
+#[inline(always)]
+pub(crate) fn group(left: usize) -> usize {
+    match left {
+        // Two halves keep more sums in registers than a whole and a rest.
+        49..=64 => 32,
+        _ if left < GROUP => left,
+        _ => GROUP,
+    }
 }
 
 /// Columns of a group at most: a multiple of the panels of every set.
