@@ -185,7 +185,7 @@ pub struct Requantize<'a> {
 /// Room for the operands in the order in which a product reads them.
 ///
 /// It grows to what the largest product needs and is used again after: for `f32` to 1 MiB at most,
-/// for bytes with the length of a row.
+/// for bytes with the length of a row. Products in parallel take as much for each thread.
 #[derive(Debug)]
 pub struct GemmScratch {
     /// Rows of `A`, and a group of columns of `B`.
@@ -194,6 +194,20 @@ pub struct GemmScratch {
     pub(crate) bytes: [AVec<u8>; 3],
     /// Sums of products of bytes that become bytes.
     pub(crate) sums: AVec<i32>,
+    /// For further threads.
+    #[cfg(feature = "rayon")]
+    others: Vec<GemmScratch>,
+}
+
+#[cfg(feature = "rayon")]
+impl GemmScratch {
+    /// One for each of `count` threads.
+    pub(crate) fn shares(&mut self, count: usize) -> &mut [GemmScratch] {
+        if self.others.len() < count {
+            self.others.resize_with(count, GemmScratch::default);
+        }
+        &mut self.others[..count]
+    }
 }
 
 impl Default for GemmScratch {
@@ -202,6 +216,8 @@ impl Default for GemmScratch {
             floats: [AVec::new(64), AVec::new(64)],
             bytes: [AVec::new(64), AVec::new(64), AVec::new(64)],
             sums: AVec::new(64),
+            #[cfg(feature = "rayon")]
+            others: Vec::new(),
         }
     }
 }

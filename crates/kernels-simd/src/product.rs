@@ -94,14 +94,7 @@ impl Kernels {
         scratch: &mut GemmScratch,
     ) {
         let b = b.into();
-        let shape = match b {
-            RightOperand::Plain(b) => (b.rows, b.cols),
-            RightOperand::Packed(b) => {
-                same_set(self.isa(), b.isa);
-                (b.rows, b.cols)
-            }
-        };
-        shapes(a, shape, &c, epilogue);
+        self.shapes(a, b, &c, epilogue);
         self.product(a, b, c, epilogue, scratch);
     }
 
@@ -136,7 +129,31 @@ impl Kernels {
         }
     }
 
-    fn product(
+    #[track_caller]
+    pub(crate) fn shapes(
+        &self,
+        a: Matrix<'_>,
+        b: RightOperand<'_>,
+        c: &MatrixMut<'_>,
+        epilogue: Epilogue<'_>,
+    ) {
+        let (inner, n) = match b {
+            RightOperand::Plain(b) => (b.rows, b.cols),
+            RightOperand::Packed(b) => {
+                same_set(self.isa(), b.isa);
+                (b.rows, b.cols)
+            }
+        };
+        let (m, k) = (a.rows, a.cols);
+        assert!(inner == k, "{m} × {k} by {inner} × {n}: the inner dimensions differ");
+        let (rows, cols) = (c.rows, c.cols);
+        assert!((rows, cols) == (m, n), "a result of {rows} × {cols} for a product of {m} × {n}");
+        if let Some(bias) = epilogue.bias {
+            assert!(bias.len() == n, "{} biases for {n} columns", bias.len());
+        }
+    }
+
+    pub(crate) fn product(
         &self,
         a: Matrix<'_>,
         b: RightOperand<'_>,
@@ -230,15 +247,4 @@ fn blocks(cols: usize) -> impl Iterator<Item = (usize, usize)> {
 #[track_caller]
 pub(crate) fn same_set(ours: Isa, theirs: Isa) {
     assert!(ours == theirs, "an operand packed for {theirs}, multiplied by {ours}");
-}
-
-#[track_caller]
-fn shapes(a: Matrix<'_>, b: (usize, usize), c: &MatrixMut<'_>, epilogue: Epilogue<'_>) {
-    let (m, k, n) = (a.rows, a.cols, b.1);
-    assert!(b.0 == k, "{m} × {k} by {} × {n}: the inner dimensions differ", b.0);
-    let (rows, cols) = (c.rows, c.cols);
-    assert!((rows, cols) == (m, n), "a result of {rows} × {cols} for a product of {m} × {n}");
-    if let Some(bias) = epilogue.bias {
-        assert!(bias.len() == n, "{} biases for {n} columns", bias.len());
-    }
 }
