@@ -259,7 +259,7 @@ impl Kernels {
     }
 
     #[track_caller]
-    fn shape(&self, rows: usize, dim: usize, b: Weights<'_>, out: usize) {
+    pub(crate) fn shape(&self, rows: usize, dim: usize, b: Weights<'_>, out: usize) {
         if let Weights::Packed(b) = b {
             same_set(self.isa(), b.isa);
         }
@@ -275,7 +275,7 @@ fn group_range(col: usize, across: usize, quads: usize) -> core::ops::Range<usiz
 }
 
 impl Weights<'_> {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Weights::Plain(b) => b.len(),
             Weights::Packed(b) => b.len,
@@ -352,7 +352,7 @@ enum Output<'a> {
 }
 
 #[track_caller]
-fn channels(requantize: Requantize<'_>, b: Weights<'_>) {
+pub(crate) fn channels(requantize: Requantize<'_>, b: Weights<'_>) {
     let (scales, bias, channels) = (requantize.scales.len(), requantize.bias.len(), b.len());
     assert!(scales == channels, "{scales} scales for {channels} channels");
     assert!(bias == channels, "{bias} biases for {channels} channels");

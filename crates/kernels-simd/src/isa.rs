@@ -76,7 +76,7 @@ impl Isa {
         }
         #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(feature = "std")))]
         macro_rules! has {
-            ($($feature:tt)*) => { $(cfg!(target_feature = $feature))&&* };
+            ($($feature:tt)*) => { cfg!(all($(target_feature = $feature),*)) };
         }
         match self {
             Isa::Scalar => true,

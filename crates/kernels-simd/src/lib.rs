@@ -20,6 +20,8 @@ mod matrix;
 #[cfg(feature = "rayon")]
 mod parallel;
 mod product;
+#[cfg(feature = "rayon")]
+mod product_parallel;
 mod resize;
 mod rows;
 mod simd;

@@ -36,6 +36,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The part of `rows` × `cols` whose corner is at `row` and `col`, inside of the matrix.
+    #[inline(always)]
     pub(crate) fn part(self, row: usize, col: usize, rows: usize, cols: usize) -> Self {
         let start = row * self.row_step + col * self.col_step;
         Matrix { data: self.data.get(start..).unwrap_or(&[]), rows, cols, ..self }
@@ -78,6 +79,7 @@ impl<'a> MatrixMut<'a> {
     }
 
     /// As [`Matrix::part`].
+    #[inline(always)]
     pub(crate) fn part(
         &mut self,
         row: usize,
@@ -183,7 +185,7 @@ pub struct Requantize<'a> {
 /// Room for the operands in the order in which a product reads them.
 ///
 /// It grows to what the largest product needs and is used again after: for `f32` to 1 MiB at most,
-/// for bytes with the length of a row.
+/// for bytes with the length of a row. Products in parallel take as much for each thread.
 #[derive(Debug)]
 pub struct GemmScratch {
     /// Rows of `A`, and a group of columns of `B`.
@@ -192,6 +194,20 @@ pub struct GemmScratch {
     pub(crate) bytes: [AVec<u8>; 3],
     /// Sums of products of bytes that become bytes.
     pub(crate) sums: AVec<i32>,
+    /// For further threads.
+    #[cfg(feature = "rayon")]
+    others: Vec<GemmScratch>,
+}
+
+#[cfg(feature = "rayon")]
+impl GemmScratch {
+    /// One for each of `count` threads.
+    pub(crate) fn shares(&mut self, count: usize) -> &mut [GemmScratch] {
+        if self.others.len() < count {
+            self.others.resize_with(count, GemmScratch::default);
+        }
+        &mut self.others[..count]
+    }
 }
 
 impl Default for GemmScratch {
@@ -200,6 +216,8 @@ impl Default for GemmScratch {
             floats: [AVec::new(64), AVec::new(64)],
             bytes: [AVec::new(64), AVec::new(64), AVec::new(64)],
             sums: AVec::new(64),
+            #[cfg(feature = "rayon")]
+            others: Vec::new(),
         }
     }
 }
@@ -226,16 +244,22 @@ pub(crate) fn parts(
 
 /// The groups of columns that are packed together: where each begins and how wide it is.
 pub(crate) fn groups(cols: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
-    let width = |left: usize| match left {
-        // Two halves keep more sums in registers than a whole and a rest.
-        49..=64 => 32,
-        _ => left.min(GROUP),
-    };
     let next = move |&(at, across): &(usize, usize)| {
         let at = at + across;
-        (at < cols).then(|| (at, width(cols - at)))
+        (at < cols).then(|| (at, group(cols - at)))
     };
-    core::iter::successors((cols > 0).then(|| (0, width(cols))), next)
+    core::iter::successors((cols > 0).then(|| (0, group(cols))), next)
+}
+
+/// How wide the next group is when so many columns are left.
+#[inline(always)]
+pub(crate) fn group(left: usize) -> usize {
+    match left {
+        // Two halves keep more sums in registers than a whole and a rest.
+        49..=64 => 32,
+        _ if left < GROUP => left,
+        _ => GROUP,
+    }
 }
 
 /// Columns of a group at most: a multiple of the panels of every set.

@@ -10,17 +10,17 @@ use crate::matrix::{
 };
 use crate::table::Kernels;
 
-/// Steps of a block at most: a group of columns of so many rows about fits the first-level cache.
-const STEPS: usize = 256;
-/// Rows of a block at most, which fits the second-level cache, and what they are a multiple of.
-const ROWS: usize = 528;
-const ROWS_UNIT: usize = 24;
+/// Steps of a block at most: so many of a tile's rows take a quarter of a first-level cache, and the
+/// columns stream past them. The same for every product, so that a result depends neither on how many
+/// rows there are nor on whether the columns were packed.
+const STEPS: usize = 384;
+/// Columns of a block at most, which with its steps is 800 KiB for the second-level cache.
+const COLS: usize = 11 * GROUP;
+/// Rows that are copied together if they are not stored as rows, and that get their activation while
+/// they are in a near cache; a multiple of the rows of every set's tiles.
+const STRIP: usize = 48;
 /// For so few rows, packing columns takes longer than reading them where they are.
-const PLAIN_ROWS: usize = 64;
-/// Rows so many values apart fall into the same set of a first-level cache.
-const CROWDED: usize = 1024;
-/// Rows that get their activation together, while they are in the first-level cache.
-const ACTIVE_ROWS: usize = 72;
+const PLAIN_ROWS: usize = 96;
 
 /// A matrix in the order in which a product reads its right operand, packed once for many products.
 ///
@@ -44,8 +44,8 @@ impl PackedMatrix {
         self.cols
     }
 
-    /// The group of columns at `col` in the block of `depth` steps at `step`.
-    fn group(&self, step: usize, depth: usize, col: usize, across: usize) -> &[f32] {
+    /// The groups of columns from `col` on in the block of `depth` steps at `step`.
+    fn block(&self, step: usize, depth: usize, col: usize, across: usize) -> &[f32] {
         let start = step * self.cols.next_multiple_of(UNIT) + depth * col;
         &self.data[start..start + depth * across.next_multiple_of(UNIT)]
     }
@@ -94,14 +94,7 @@ impl Kernels {
         scratch: &mut GemmScratch,
     ) {
         let b = b.into();
-        let shape = match b {
-            RightOperand::Plain(b) => (b.rows, b.cols),
-            RightOperand::Packed(b) => {
-                same_set(self.isa(), b.isa);
-                (b.rows, b.cols)
-            }
-        };
-        shapes(a, shape, &c, epilogue);
+        self.shapes(a, b, &c, epilogue);
         self.product(a, b, c, epilogue, scratch);
     }
 
@@ -113,12 +106,9 @@ impl Kernels {
         let mut data = AVec::new(64);
         let mut rest = at_least(&mut data, len);
         for (step, depth) in parts(b.rows, STEPS, 1) {
-            for (col, across) in groups(b.cols) {
-                let room;
-                (room, rest) =
-                    core::mem::take(&mut rest).split_at_mut(depth * across.next_multiple_of(UNIT));
-                self.gemm_pack_columns(b.part(step, col, depth, across), room);
-            }
+            let room;
+            (room, rest) = rest.split_at_mut(depth * b.cols.next_multiple_of(UNIT));
+            self.pack_groups(b.part(step, 0, depth, b.cols), room);
         }
         PackedMatrix { data, rows: b.rows, cols: b.cols, isa: self.isa() }
     }
@@ -139,7 +129,31 @@ impl Kernels {
         }
     }
 
-    fn product(
+    #[track_caller]
+    pub(crate) fn shapes(
+        &self,
+        a: Matrix<'_>,
+        b: RightOperand<'_>,
+        c: &MatrixMut<'_>,
+        epilogue: Epilogue<'_>,
+    ) {
+        let (inner, n) = match b {
+            RightOperand::Plain(b) => (b.rows, b.cols),
+            RightOperand::Packed(b) => {
+                same_set(self.isa(), b.isa);
+                (b.rows, b.cols)
+            }
+        };
+        let (m, k) = (a.rows, a.cols);
+        assert!(inner == k, "{m} × {k} by {inner} × {n}: the inner dimensions differ");
+        let (rows, cols) = (c.rows, c.cols);
+        assert!((rows, cols) == (m, n), "a result of {rows} × {cols} for a product of {m} × {n}");
+        if let Some(bias) = epilogue.bias {
+            assert!(bias.len() == n, "{} biases for {n} columns", bias.len());
+        }
+    }
+
+    pub(crate) fn product(
         &self,
         a: Matrix<'_>,
         b: RightOperand<'_>,
@@ -149,6 +163,10 @@ impl Kernels {
     ) {
         let (rows, cols, steps) = (c.rows, c.cols, a.cols);
         let [room_a, room_b] = &mut scratch.floats;
+        let plain = match b {
+            RightOperand::Plain(b) => rows <= PLAIN_ROWS && b.col_step == 1 && cols % UNIT == 0,
+            RightOperand::Packed(_) => false,
+        };
         for (step, depth) in parts(steps, STEPS, 1) {
             let is_last = step + depth == steps;
             let last = Last {
@@ -163,76 +181,70 @@ impl Kernels {
                 other => other,
             };
             let bias = if is_last { epilogue.bias.unwrap_or(&[]) } else { &[] };
-            for (row, height) in parts(rows, ROWS, ROWS_UNIT) {
-                let a = self.by_rows(a.part(row, step, height, depth), room_a);
-                for (col, across) in groups(cols) {
-                    let b = match b {
-                        RightOperand::Packed(b) => {
-                            Columns::Packed(b.group(step, depth, col, across))
+            for (col, across) in blocks(cols) {
+                let b = match b {
+                    RightOperand::Packed(b) => Columns::Packed(b.block(step, depth, col, across)),
+                    RightOperand::Plain(b) => {
+                        let b = b.part(step, col, depth, across);
+                        if plain {
+                            Columns::Plain(b.data, b.row_step)
+                        } else {
+                            let room = at_least(room_b, depth * across.next_multiple_of(UNIT));
+                            self.pack_groups(b, room);
+                            Columns::Packed(room)
                         }
-                        RightOperand::Plain(b) => {
-                            let b = b.part(step, col, depth, across);
-                            if height <= PLAIN_ROWS && b.col_step == 1 && across % UNIT == 0 {
-                                Columns::Plain(b.data, b.row_step)
-                            } else {
-                                let room = at_least(room_b, depth * GROUP);
-                                self.gemm_pack_columns(b, room);
-                                Columns::Packed(room)
-                            }
-                        }
-                    };
-                    let bias = bias.get(col..col + across).unwrap_or(&[]);
-                    let mut c = c.part(row, col, height, across);
+                    }
+                };
+                let bias = bias.get(col..col + across).unwrap_or(&[]);
+                for (row, height) in parts(rows, STRIP, STRIP) {
+                    let a = self.by_rows(a.part(row, step, height, depth), room_a);
+                    self.gemm_multiply(a, b, c.part(row, col, height, across), last, bias);
                     if activation == Activation::Identity {
-                        self.gemm_multiply(a, b, c, last, bias);
                         continue;
                     }
-                    for (row, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
-                        let a = a.part(row, 0, height, depth);
-                        self.gemm_multiply(a, b, c.part(row, 0, height, across), last, bias);
-                        for row in row..row + height {
-                            let start = row * c.stride;
-                            self.activate(activation, &mut c.data[start..start + across]);
-                        }
+                    for row in row..row + height {
+                        let start = row * c.stride + col;
+                        self.activate(activation, &mut c.data[start..start + across]);
                     }
                 }
             }
         }
     }
 
-    /// `a` where it is if its rows are stored as such and do not push each other out of the caches,
-    /// otherwise a copy of which both is true.
+    /// Packs a block of columns group by group.
+    fn pack_groups(&self, b: Matrix<'_>, mut packed: &mut [f32]) {
+        for (col, across) in groups(b.cols) {
+            let room;
+            (room, packed) = packed.split_at_mut(b.rows * across.next_multiple_of(UNIT));
+            self.gemm_pack_columns(b.part(0, col, b.rows, across), room);
+        }
+    }
+
+    /// `a` where it is if its rows are stored as such, otherwise a copy of which that is true.
     fn by_rows<'a>(&self, a: Matrix<'a>, room: &'a mut AVec<f32>) -> Matrix<'a> {
-        let crowded = a.rows > PLAIN_ROWS && a.row_step.is_multiple_of(CROWDED);
-        if a.col_step == 1 && !crowded {
+        if a.col_step == 1 {
             return a;
         }
         // An odd number of cache lines spreads the rows over the sets of a cache.
         let stride = (a.cols.div_ceil(UNIT) | 1) * UNIT;
         let room = at_least(room, a.rows * stride);
-        if a.col_step == 1 {
-            for (i, to) in room.chunks_exact_mut(stride).enumerate() {
-                to[..a.cols].copy_from_slice(&a.data[i * a.row_step..][..a.cols]);
-            }
-        } else {
-            self.gemm_pack_rows(a, room, stride);
-        }
+        self.gemm_pack_rows(a, room, stride);
         Matrix { data: room, rows: a.rows, cols: a.cols, row_step: stride, col_step: 1 }
     }
+}
+
+/// The blocks of columns: where each begins and how wide it is, whole groups all.
+fn blocks(cols: usize) -> impl Iterator<Item = (usize, usize)> {
+    // What would be left over for a block of its own must not be part of a divided group.
+    let width = |left: usize| if left > COLS + UNIT { COLS } else { left };
+    let next = move |&(at, across): &(usize, usize)| {
+        let at = at + across;
+        (at < cols).then(|| (at, width(cols - at)))
+    };
+    core::iter::successors((cols > 0).then(|| (0, width(cols))), next)
 }
 
 #[track_caller]
 pub(crate) fn same_set(ours: Isa, theirs: Isa) {
     assert!(ours == theirs, "an operand packed for {theirs}, multiplied by {ours}");
-}
-
-#[track_caller]
-fn shapes(a: Matrix<'_>, b: (usize, usize), c: &MatrixMut<'_>, epilogue: Epilogue<'_>) {
-    let (m, k, n) = (a.rows, a.cols, b.1);
-    assert!(b.0 == k, "{m} × {k} by {} × {n}: the inner dimensions differ", b.0);
-    let (rows, cols) = (c.rows, c.cols);
-    assert!((rows, cols) == (m, n), "a result of {rows} × {cols} for a product of {m} × {n}");
-    if let Some(bias) = epilogue.bias {
-        assert!(bias.len() == n, "{} biases for {n} columns", bias.len());
-    }
 }

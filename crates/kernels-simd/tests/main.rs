@@ -3,5 +3,7 @@
 
 mod api;
 mod guard;
+#[cfg(feature = "rayon")]
+mod parallel;
 mod properties;
 mod suite;

@@ -1,20 +1,20 @@
 //! Products of `f32` matrices, after Goto & van de Geijn, "Anatomy of high-performance matrix
-//! multiplication" (2008): a block of the result stays in registers while a panel of `B`, packed so
-//! that it is read in order, stays in the first-level cache.
+//! multiplication" (2008): a block of the result stays in registers while a few rows of `A` stay in the
+//! first-level cache and a block of `B`, packed so that it is read in order, in the second.
 //!
 //! `A` is read where it is, a value of each of several rows at a time. The loops around are in
-//! `product/`, outside of the feature context: they are compiled once and may call.
+//! `product.rs`, outside of the feature context: they are compiled once and may call.
 
 use super::distance::{Dot, pair};
-use crate::matrix::{Matrix, MatrixMut};
+use crate::matrix::{Matrix, MatrixMut, group};
 use crate::simd::product::{Finish, Tile, as_bytes, as_bytes_mut, copy, product, transpose};
 use crate::simd::{self, Cursor, F32, Map, Simd};
 
-/// The width of the panels of a group of `across` columns: as many sums as registers hold beside
-/// the operands, 32 registers or 16.
+/// The width of the panels of a group of `across` columns, for registers of so many lanes: as many
+/// sums as registers hold beside the operands, 32 registers or 16.
 #[inline(always)]
-fn panel_width<S: Simd>(across: usize) -> usize {
-    match S::LANES {
+pub(super) fn panel_width(lanes: usize, across: usize) -> usize {
+    match lanes {
         16 if across > 32 => 48,
         16 if across <= 16 => 16,
         lanes => 2 * lanes,
@@ -24,7 +24,7 @@ fn panel_width<S: Simd>(across: usize) -> usize {
 /// Packs a group of columns: panel by panel, step by step; columns that do not exist are zero.
 #[inline(always)]
 pub(crate) fn pack_columns<S: Simd>(s: S, b: Matrix<'_>, packed: &mut [f32]) {
-    let width = panel_width::<S>(b.cols);
+    let width = panel_width(S::LANES, b.cols);
     let mut col = 0;
     for packed in packed.chunks_exact_mut((width * b.rows).max(1)) {
         let left = b.cols.saturating_sub(col);
@@ -38,10 +38,6 @@ pub(crate) fn pack_columns<S: Simd>(s: S, b: Matrix<'_>, packed: &mut [f32]) {
         }
         for (k, values) in packed.chunks_exact_mut(width).enumerate() {
             let from = from.get(k * b.row_step..).unwrap_or(&[]);
-            // No prefetcher of the hardware sees what follows so far below.
-            simd::prefetch(
-                from.get(16 * b.row_step..).and_then(|x| x.get(..across)).unwrap_or(&[]),
-            );
             match across / S::LANES {
                 3 if across == width => copy::<S, 3>(s, from, values),
                 2 if across == width => copy::<S, 2>(s, from, values),
@@ -70,27 +66,47 @@ pub(crate) enum Columns<'a> {
     Plain(&'a [f32], usize),
 }
 
-/// Multiplies `a`, which is stored row by row, by a group of columns.
+/// Multiplies `a`, which is stored row by row, by groups of columns: few rows by all of them, then
+/// the next.
 #[inline(always)]
 pub(crate) fn multiply<S: Simd>(
     s: S,
     a: Matrix<'_>,
     b: Columns<'_>,
-    c: MatrixMut<'_>,
+    mut c: MatrixMut<'_>,
     last: Last,
     bias: &[f32],
 ) {
-    if S::LANES == 16 {
-        match panel_width::<S>(c.cols) / 16 {
-            1 => panels::<S, 8, 1>(s, a, b, c, last, bias),
-            2 => panels::<S, 8, 2>(s, a, b, c, last, bias),
-            _ => panels::<S, 8, 3>(s, a, b, c, last, bias),
+    let high = if S::LANES == 16 { 8 } else { 6 };
+    let mut row = 0;
+    while row < c.rows {
+        let height = if c.rows - row < high { c.rows - row } else { high };
+        let a = a.part(row, 0, height, a.cols);
+        let mut col = 0;
+        while col < c.cols {
+            let across = group(c.cols - col);
+            let b = match b {
+                Columns::Packed(b) => Columns::Packed(b.get(col * a.cols..).unwrap_or(&[])),
+                Columns::Plain(b, step) => Columns::Plain(b.get(col..).unwrap_or(&[]), step),
+            };
+            let c = c.part(row, col, height, across);
+            let bias = bias.get(col..col + across).unwrap_or(&[]);
+            if S::LANES == 16 {
+                match panel_width(S::LANES, across) / 16 {
+                    1 => panels::<S, 8, 1>(s, a, b, c, last, bias),
+                    2 => panels::<S, 8, 2>(s, a, b, c, last, bias),
+                    _ => panels::<S, 8, 3>(s, a, b, c, last, bias),
+                }
+            } else {
+                panels::<S, 6, 2>(s, a, b, c, last, bias);
+            }
+            col += across;
         }
-    } else {
-        panels::<S, 6, 2>(s, a, b, c, last, bias);
+        row += height;
     }
 }
 
+/// Multiplies `R` rows at most by the panels of a group.
 #[inline(always)]
 fn panels<S: Simd, const R: usize, const V: usize>(
     s: S,
@@ -109,17 +125,10 @@ fn panels<S: Simd, const R: usize, const V: usize>(
             Columns::Plain(b, step) => (b.get(col..).unwrap_or(&[]), step),
         };
         let bias = bias.get(col..col + across).unwrap_or(&[]);
-        let mut row = 0;
-        while row < c.rows {
-            let height = if c.rows - row < R { c.rows - row } else { R };
-            let from = a.data.get(row * a.row_step..).unwrap_or(&[]);
-            let Some(to) = c.data.get_mut(row * c.stride + col..) else { return };
-            let mut tile = Tile { data: to, stride: c.stride, rows: height, cols: across };
-            let rows = (from, a.row_step, height);
-            let sums = product::<S, R, V>(s, rows, (panel, step, steps));
-            tile.write(s, last, sums, bias);
-            row += height;
-        }
+        let Some(to) = c.data.get_mut(col..) else { return };
+        let mut tile = Tile { data: to, stride: c.stride, rows: c.rows, cols: across };
+        let sums = product::<S, R, V>(s, (a.data, a.row_step, c.rows), (panel, step, steps));
+        tile.write(s, last, sums, bias);
         col += width;
     }
 }

@@ -4,19 +4,10 @@
 //! `A`, from which signed ones are made by a shift of 128; what a row of zeros gives is the excess
 //! that this adds.
 
+use super::gemm::panel_width;
 use crate::rows::Rows;
 use crate::simd::product::{Tile, as_bytes, product_bytes, transpose};
 use crate::simd::{Simd, SimdBytes};
-
-/// The width of the panels of a group of `across` columns.
-#[inline(always)]
-fn panel_width(lanes: usize, across: usize) -> usize {
-    match lanes {
-        16 if across > 32 => 48,
-        16 if across <= 16 => 16,
-        lanes => 2 * lanes,
-    }
-}
 
 /// Packs a group of columns, which are rows of `B`: panel by panel four bytes of each in turn; what
 /// does not exist is zero.

@@ -9,6 +9,8 @@ pub(crate) type Block<T, const R: usize, const V: usize> = [[T; V]; R];
 /// How many steps ahead a row of `B` is asked for: what lies in a far cache, a page from the last, no
 /// prefetcher of the hardware sees coming.
 const AHEAD: usize = 16;
+/// Likewise where the rows are apart: each is a page of its own, of which few may be asked for at once.
+const AHEAD_APART: usize = 8;
 
 /// Where `R` rows of a matrix begin; rows that do not exist are the last that does.
 ///
@@ -46,6 +48,7 @@ pub(crate) fn product<S: Simd, const R: usize, const V: usize>(
         return acc;
     }
     let mut b = b.as_ptr();
+    let ahead = step * if step == V * S::LANES { AHEAD } else { AHEAD_APART };
     for k in 0..steps {
         // SAFETY: each row of `a` has `steps` values, and V registers begin at each step of `b`.
         unsafe {
@@ -54,7 +57,7 @@ pub(crate) fn product<S: Simd, const R: usize, const V: usize>(
                 *column = s.load(b.add(v * S::LANES));
             }
             for v in 0..V {
-                super::prefetch_line(b.wrapping_add(AHEAD * step + v * S::LANES));
+                super::prefetch_line(b.wrapping_add(ahead + v * S::LANES));
             }
             for r in 0..R {
                 let x = s.splat(*from[r].add(k));

@@ -61,6 +61,7 @@ checks! {
     elements::violations_fail_closed,
     products::gemm_is_within_its_bound,
     products::packed_and_activated_gemm_equal_plain_and_apart,
+    products::few_rows_of_gemm_equal_the_same_among_many,
     products::gemv_is_within_its_bound,
     products::gemm_of_bytes_is_exact,
     activations::exponentials_are_within_their_ulps,

@@ -1,7 +1,8 @@
 //! Matrix products against three loops in `f64` and `i64`.
 
 use edgekit_kernels_simd::{
-    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, Rows, Weights,
+    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, RightOperand, Rows,
+    Weights,
 };
 
 use super::inputs::{EPSILON, Values};
@@ -12,7 +13,14 @@ fn shapes() -> impl Iterator<Item = [usize; 3]> {
     let small = sizes.into_iter().flat_map(move |m| {
         sizes.into_iter().flat_map(move |k| sizes.into_iter().map(move |n| [m, k, n]))
     });
-    small.chain([[3, 600, 100], [490, 260, 50], [1, 513, 97], [70, 3, 1024], [530, 5, 64]])
+    small.chain([
+        [3, 600, 100],
+        [490, 260, 50],
+        [1, 513, 97],
+        [70, 3, 1024],
+        [530, 5, 64],
+        [97, 390, 545],
+    ])
 }
 
 /// A matrix in rows of `stride`, or its transpose stored that way.
@@ -125,6 +133,33 @@ pub(crate) fn packed_and_activated_gemm_equal_plain_and_apart() {
                     assert_eq!(c, want, "{} {m}×{k}×{n} {activation:?}", kernels.isa());
                 }
             }
+        }
+    }
+}
+
+/// A row's results depend neither on how many there are nor on whether the columns were packed,
+/// though few rows read them where they are.
+pub(crate) fn few_rows_of_gemm_equal_the_same_among_many() {
+    let mut values = Values::new(16);
+    let mut scratch = GemmScratch::default();
+    let (m, k, n) = (101, 700, 592);
+    let (a, b) = (values.f32s(m * k), values.f32s(k * n));
+    for kernels in Kernels::available() {
+        let mut product = |first: usize, rows: usize, b: RightOperand<'_>| {
+            let mut c = vec![0.0; rows * n];
+            let a = Matrix::new(&a[first * k..], rows, k, k);
+            let to = MatrixMut::new(&mut c, rows, n, n);
+            kernels.gemm(a, b, to, Epilogue::default(), &mut scratch);
+            c
+        };
+        let plain = Matrix::new(&b, k, n, n);
+        let packed = kernels.pack(plain);
+        let all = product(0, m, plain.into());
+        assert_eq!(all, product(0, m, (&packed).into()), "{}", kernels.isa());
+        for (first, rows) in [(0, 1), (3, 7), (90, 11)] {
+            let some = &all[first * n..][..rows * n];
+            assert_eq!(some, product(first, rows, plain.into()), "{}", kernels.isa());
+            assert_eq!(some, product(first, rows, (&packed).into()), "{}", kernels.isa());
         }
     }
 }
