@@ -63,6 +63,7 @@ checks! {
     products::packed_and_activated_gemm_equal_plain_and_apart,
     products::gemv_is_within_its_bound,
     products::gemm_of_bytes_is_exact,
+    products::the_largest_sums_of_bytes_are_exact,
     activations::exponentials_are_within_their_ulps,
     activations::relus_are_exact,
     activations::softmax_sums_to_one,
