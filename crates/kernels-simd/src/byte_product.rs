@@ -4,11 +4,11 @@
 use aligned_vec::AVec;
 
 use crate::isa::Isa;
-use crate::matrix::{GROUP, GemmScratch, Requantize, UNIT, at_least, parts};
+use crate::matrix::{Activation, GROUP, GemmScratch, Requantize, UNIT, at_least, parts};
 use crate::product::same_set;
 use crate::rows::Rows;
 use crate::simd::product::{Coding, TILE_COLUMNS, Tile, as_bytes, fill_tiles, tile_depth};
-use crate::table::Kernels;
+use crate::table::{Dequantize, Kernels};
 
 /// Bytes of rows that are made ready together, which fit the second-level cache.
 const BLOCK: usize = 512 * 1024;
@@ -146,6 +146,26 @@ impl Kernels {
         self.byte_product(Left::Unsigned(a), b.into(), Output::Bytes(out, requantize), scratch);
     }
 
+    /// [`Kernels::gemm_i8`], of which each sum becomes the value that it stands for, and that value
+    /// its activation, while it is in the first-level cache.
+    ///
+    /// # Panics
+    /// As [`Kernels::gemm_i8`], or if `meaning` has not a map for each row of `a` and a channel for each
+    /// of `b`.
+    #[track_caller]
+    pub fn gemm_i8_dequantized<'b>(
+        &self,
+        a: Rows<'_, i8>,
+        b: impl Into<Weights<'b>>,
+        meaning: Dequantize<'_>,
+        activation: Activation,
+        out: &mut [f32],
+        scratch: &mut GemmScratch,
+    ) {
+        let out = Output::Values(out, meaning, activation);
+        self.byte_product(Left::Signed(a), b.into(), out, scratch);
+    }
+
     /// Packs the right operand of products of bytes.
     ///
     /// It takes as much room as `b`, its rows and their values rounded up to multiples of 16 and 4,
@@ -203,8 +223,7 @@ impl Kernels {
     fn excess(&self, zero: u8, packed: &[u8], depth: usize, room: &mut AVec<u8>, to: &mut [i32]) {
         let zeros = at_least(room, depth);
         zeros.fill(zero);
-        let across = to.len();
-        let to = Tile { data: to, stride: across, rows: 1, cols: across };
+        let to = whole(to, 1, to.len());
         self.gemm_bytes_multiply(Rows::new(zeros, depth, depth), Coding::Unsigned, packed, to);
     }
 
@@ -251,12 +270,32 @@ impl Kernels {
                         let to = Tile { data, stride: cols, rows: height, cols: across };
                         self.gemm_bytes_multiply(left, coding, packed, to);
                     }
+                    Output::Values(out, meaning, activation) => {
+                        let out = &mut out[row * cols + col..];
+                        for (part, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
+                            let sums = at_least(&mut scratch.sums, height * across);
+                            let to = whole(sums, height, across);
+                            self.gemm_bytes_multiply(left.part(part, height), coding, packed, to);
+                            let first = row + part;
+                            let meaning = meaning.part(first..first + height, col..col + across);
+                            let (out, last) = (&mut out[part * cols..], *activation);
+                            if matches!(last, Activation::Identity | Activation::Relu) {
+                                self.gemm_dequantize(sums, meaning, last, out, cols);
+                                continue;
+                            }
+                            let values = at_least(&mut scratch.floats[0], height * across);
+                            self.gemm_dequantize(sums, meaning, last, values, across);
+                            self.activate(last, values);
+                            for (out, values) in out.chunks_mut(cols).zip(values.chunks(across)) {
+                                out[..across].copy_from_slice(values);
+                            }
+                        }
+                    }
                     Output::Bytes(out, requantize) => {
                         let out = &mut out[row * cols + col..];
                         for (row, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
                             let sums = at_least(&mut scratch.sums, height * across);
-                            let to =
-                                Tile { data: sums, stride: across, rows: height, cols: across };
+                            let to = whole(sums, height, across);
                             self.gemm_bytes_multiply(left.part(row, height), coding, packed, to);
                             let values = at_least(&mut scratch.floats[0], height * across);
                             let columns = col..col + across;
@@ -317,6 +356,10 @@ impl Kernels {
                 channels(*requantize, n);
                 out.len()
             }
+            Output::Values(out, meaning, _) => {
+                meaning.check(rows, n);
+                out.len()
+            }
         };
         assert!(rows.checked_mul(n) == Some(room), "room for {room} results of {rows} by {n} rows");
     }
@@ -375,9 +418,15 @@ fn copy<T: Copy>(from: Rows<'_, T>, to: &mut [u8], stride: usize, f: impl Fn(T) 
     }
 }
 
+/// Sums of whole rows, below each other.
+fn whole(sums: &mut [i32], rows: usize, cols: usize) -> Tile<'_, i32> {
+    Tile { data: sums, stride: cols, rows, cols }
+}
+
 /// Where the sums go.
 enum Output<'a> {
     Sums(&'a mut [i32]),
+    Values(&'a mut [f32], Dequantize<'a>, Activation),
     Bytes(&'a mut [i8], Requantize<'a>),
 }
 

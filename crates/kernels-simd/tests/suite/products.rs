@@ -1,7 +1,8 @@
 //! Matrix products against three loops in `f64` and `i64`.
 
 use edgekit_kernels_simd::{
-    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, Rows, Weights,
+    Activation, Dequantize, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, Rows,
+    Weights,
 };
 
 use super::inputs::{EPSILON, Values};
@@ -86,22 +87,23 @@ pub(crate) fn gemm_is_within_its_bound() {
     }
 }
 
+const ACTIVATIONS: [Activation; 10] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Elu { alpha: 0.7 },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+    Activation::Softplus,
+];
+
 /// Each of the two is what it replaces, to the bit.
 pub(crate) fn packed_and_activated_gemm_equal_plain_and_apart() {
     let mut values = Values::new(15);
     let mut scratch = GemmScratch::default();
-    let activations = [
-        Activation::Identity,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.1 },
-        Activation::Elu { alpha: 0.7 },
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Gelu,
-        Activation::GeluTanh,
-        Activation::Silu,
-        Activation::Softplus,
-    ];
     let shapes = [[1, 0, 5], [7, 9, 49], [80, 33, 64], [65, 300, 110], [150, 20, 17]];
     for [m, k, n] in shapes {
         for transposed in [false, true] {
@@ -111,7 +113,7 @@ pub(crate) fn packed_and_activated_gemm_equal_plain_and_apart() {
             for kernels in Kernels::available() {
                 let packed = kernels.pack(b.view());
                 assert_eq!((packed.rows(), packed.cols()), (k, n));
-                for activation in activations {
+                for activation in ACTIVATIONS {
                     let epilogue =
                         Epilogue { bias: Some(&bias), activation, ..Epilogue::default() };
                     let mut c = vec![0.0; m * n];
@@ -240,5 +242,43 @@ pub(crate) fn the_largest_sums_of_bytes_are_exact() {
         let mut sums = [0; 6];
         kernels.gemm_u8_i8(rows, weights, &mut sums, &mut scratch);
         assert_eq!(sums, [-255 * 128 * UNSIGNED as i32; 6], "{}", kernels.isa());
+    }
+}
+
+/// Fused, they are what the kernels make of the sums one after the other.
+pub(crate) fn dequantized_products_equal_those_apart() {
+    let mut values = Values::new(16);
+    let mut scratch = GemmScratch::default();
+    for (turn, [m, k, n]) in
+        [[0, 9, 4], [3, 5, 0], [1, 70, 33], [2, 64, 49], [100, 300, 65], [530, 8, 17]]
+            .into_iter()
+            .enumerate()
+    {
+        let (a, b): (Vec<i8>, Vec<i8>) = (values.of(m * k), values.of(n * k));
+        let zero_points: Vec<i32> = values.of(m).iter().map(|&x: &i8| i32::from(x)).collect();
+        let sum = |row: &[i8]| row.iter().map(|&x| i32::from(x)).sum();
+        let code_sums: Vec<i32> = b.chunks(k).map(sum).collect();
+        let (row_scales, scales, bias) = (values.f32s(m), values.f32s(n), values.f32s(n));
+        let meaning = Dequantize {
+            row_scales: &row_scales,
+            zero_points: &zero_points,
+            scales: &scales,
+            code_sums: &code_sums,
+            bias: &bias,
+        };
+        let (a, b) = (Rows::new(&a, k, k), Rows::new(&b, k, k));
+        for kernels in Kernels::available() {
+            let mut sums = vec![0; m * n];
+            kernels.gemm_i8(a, b, &mut sums, &mut scratch);
+            for activation in ACTIVATIONS {
+                let mut want = vec![0.0; m * n];
+                kernels.dequantize_sums(&sums, meaning, &mut want);
+                kernels.activate(activation, &mut want);
+                let mut out = vec![7.0; m * n];
+                kernels.gemm_i8_dequantized(a, b, meaning, activation, &mut out, &mut scratch);
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&out), bits(&want), "{} {turn} {activation:?}", kernels.isa());
+            }
+        }
     }
 }
