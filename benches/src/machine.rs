@@ -42,37 +42,8 @@ impl Machine {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn isa() -> Vec<&'static str> {
-    use std::arch::is_x86_feature_detected as has;
-    let avx2 = has!("avx2") && has!("fma") && has!("f16c");
-    let avx512 = avx2
-        && has!("avx512f")
-        && has!("avx512bw")
-        && has!("avx512vl")
-        && has!("avx512dq")
-        && has!("bmi2");
-    let all = [
-        ("scalar", true),
-        ("sse42", has!("sse4.2")),
-        ("avx2", avx2),
-        ("avx512", avx512),
-        ("avx512vnni", avx512 && has!("avx512vnni")),
-        ("avx512vpopcntdq", avx512 && has!("avx512vnni") && has!("avx512vpopcntdq")),
-    ];
-    all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
-}
-
-#[cfg(target_arch = "aarch64")]
-fn isa() -> Vec<&'static str> {
-    use std::arch::is_aarch64_feature_detected as has;
-    let all = [("scalar", true), ("neon", has!("neon")), ("neon-dotprod", has!("dotprod"))];
-    all.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn isa() -> Vec<&'static str> {
-    vec!["scalar"]
+    edgekit_kernels_simd::Kernels::available().map(|kernels| kernels.isa().name()).collect()
 }
 
 fn cpu() -> String {

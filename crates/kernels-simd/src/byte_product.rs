@@ -4,17 +4,18 @@
 use aligned_vec::AVec;
 
 use crate::isa::Isa;
-use crate::matrix::{GROUP, GemmScratch, Requantize, UNIT, at_least, groups, parts};
+use crate::matrix::{Activation, GROUP, GemmScratch, Requantize, UNIT, at_least, parts};
 use crate::product::same_set;
 use crate::rows::Rows;
-use crate::simd::product::Tile;
-use crate::table::Kernels;
+use crate::simd::product::{Coding, TILE_COLUMNS, Tile, as_bytes, fill_tiles, tile_depth};
+use crate::table::{Dequantize, Kernels};
 
 /// Bytes of rows that are made ready together, which fit the second-level cache.
 const BLOCK: usize = 512 * 1024;
 /// Rows whose sums become bytes while they are in the first-level cache.
-const ACTIVE_ROWS: usize = 72;
-const ROWS_UNIT: usize = 24;
+const ACTIVE_ROWS: usize = 96;
+/// A multiple of the rows of every set's blocks.
+const ROWS_UNIT: usize = 32;
 
 /// Rows of signed bytes, one for each column of a result, in the order in which a product reads
 /// them, packed once for many products.
@@ -92,9 +93,7 @@ impl Kernels {
         out: &mut [i32],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
-        self.byte_product(Left::Signed(a), b, Output::Sums(out), scratch);
+        self.byte_product(Left::Signed(a), b.into(), Output::Sums(out), scratch);
     }
 
     /// Likewise with unsigned bytes in `a`. Exact for up to 65,793 steps.
@@ -109,9 +108,7 @@ impl Kernels {
         out: &mut [i32],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
-        self.byte_product(Left::Unsigned(a), b, Output::Sums(out), scratch);
+        self.byte_product(Left::Unsigned(a), b.into(), Output::Sums(out), scratch);
     }
 
     /// [`Kernels::gemm_i8`], of which each sum is made a byte again while it is in the first-level
@@ -129,10 +126,7 @@ impl Kernels {
         out: &mut [i8],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
-        channels(requantize, b);
-        self.byte_product(Left::Signed(a), b, Output::Bytes(out, requantize), scratch);
+        self.byte_product(Left::Signed(a), b.into(), Output::Bytes(out, requantize), scratch);
     }
 
     /// [`Kernels::gemm_u8_i8`], of which each sum is made a byte again while it is in the first-level
@@ -149,30 +143,72 @@ impl Kernels {
         out: &mut [i8],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
-        channels(requantize, b);
-        self.byte_product(Left::Unsigned(a), b, Output::Bytes(out, requantize), scratch);
+        self.byte_product(Left::Unsigned(a), b.into(), Output::Bytes(out, requantize), scratch);
+    }
+
+    /// [`Kernels::gemm_i8`], of which each sum becomes the value that it stands for, and that value
+    /// its activation, while it is in the first-level cache.
+    ///
+    /// # Panics
+    /// As [`Kernels::gemm_i8`], or if `meaning` has not a map for each row of `a` and a channel for each
+    /// of `b`.
+    #[track_caller]
+    pub fn gemm_i8_dequantized<'b>(
+        &self,
+        a: Rows<'_, i8>,
+        b: impl Into<Weights<'b>>,
+        meaning: Dequantize<'_>,
+        activation: Activation,
+        out: &mut [f32],
+        scratch: &mut GemmScratch,
+    ) {
+        let out = Output::Values(out, meaning, activation);
+        self.byte_product(Left::Signed(a), b.into(), out, scratch);
     }
 
     /// Packs the right operand of products of bytes.
     ///
-    /// It takes as much room as `b`, its rows and their values rounded up to multiples of 16 and 4.
+    /// It takes as much room as `b`, its rows and their values rounded up to multiples of 16 and 4,
+    /// or of as much as a tile takes in one step.
     pub fn pack_weights(&self, b: Rows<'_, i8>) -> PackedWeights {
         let (len, dim) = (b.len(), b.dim());
-        let quads = dim.next_multiple_of(4);
+        let depth = self.depth(dim);
         let (mut data, mut excess) = (AVec::new(64), AVec::new(64));
-        let packed = at_least(&mut data, len.next_multiple_of(UNIT) * quads);
+        let packed = at_least(&mut data, len.next_multiple_of(UNIT) * depth);
         let sums = at_least(&mut excess, len);
         let mut scratch = AVec::new(64);
-        for (col, across) in groups(len) {
-            let group = &mut packed[group_range(col, across, quads)];
+        for (col, across) in self.groups(len) {
+            let group = &mut packed[group_range(col, across, depth)];
             self.gemm_bytes_pack(b.part(col, across), group);
-            let zeros = [0, 128].into_iter().find(|&shift| shift != self.quad_shift());
-            let sums = &mut sums[col..col + across];
-            self.excess(zeros.unwrap_or(0), group, quads, &mut scratch, sums);
+            let other = if self.quad_shift() == 0 { 128 } else { 0 };
+            self.excess(other, group, depth, &mut scratch, &mut sums[col..col + across]);
         }
         PackedWeights { data, excess, len, dim, isa: self.isa() }
+    }
+
+    /// Whether products of many bytes go through tiles.
+    fn has_tiles(&self) -> bool {
+        self.isa() == Isa::Avx512Amx
+    }
+
+    /// The groups of columns that are packed together: where each begins and how wide it is.
+    fn groups(&self, cols: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let most = if self.has_tiles() { TILE_COLUMNS } else { GROUP };
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            let across = match cols - at {
+                // Two halves keep more sums in registers than a whole and a rest.
+                49..=64 => 32,
+                left => left.min(most),
+            };
+            at += across;
+            (across > 0).then_some((at - across, across))
+        })
+    }
+
+    /// Bytes of a row of `dim` that the set multiplies.
+    fn depth(&self, dim: usize) -> usize {
+        dim.next_multiple_of(if self.has_tiles() { tile_depth(dim) } else { 4 })
     }
 
     /// By what the instruction that this set multiplies with makes its unsigned bytes signed.
@@ -184,14 +220,14 @@ impl Kernels {
     }
 
     /// The product of a row of zeros, which are `zero` as unsigned bytes.
-    fn excess(&self, zero: u8, packed: &[u8], quads: usize, room: &mut AVec<u8>, to: &mut [i32]) {
-        let zeros = at_least(room, quads);
+    fn excess(&self, zero: u8, packed: &[u8], depth: usize, room: &mut AVec<u8>, to: &mut [i32]) {
+        let zeros = at_least(room, depth);
         zeros.fill(zero);
-        let across = to.len();
-        let to = Tile { data: to, stride: across, rows: 1, cols: across };
-        self.gemm_bytes_multiply(Rows::new(zeros, quads, quads), packed, to, &[]);
+        let to = whole(to, 1, to.len());
+        self.gemm_bytes_multiply(Rows::new(zeros, depth, depth), Coding::Unsigned, packed, to);
     }
 
+    #[track_caller]
     fn byte_product(
         &self,
         a: Left<'_>,
@@ -199,50 +235,68 @@ impl Kernels {
         mut out: Output<'_>,
         scratch: &mut GemmScratch,
     ) {
-        let (rows, cols, quads) = (a.len(), b.len(), b.dim().next_multiple_of(4));
+        self.check(a, b, &out);
+        let (rows, cols, depth) = (a.len(), b.len(), self.depth(b.dim()));
         if rows == 0 {
             return;
         }
         let [room_a, room_b, room_zeros] = &mut scratch.bytes;
-        let most = (BLOCK / quads).clamp(ROWS_UNIT, 4096) / ROWS_UNIT * ROWS_UNIT;
+        let most = (BLOCK / depth).clamp(ROWS_UNIT, 4096) / ROWS_UNIT * ROWS_UNIT;
         for (row, height) in parts(rows, most, ROWS_UNIT) {
-            let unsigned = a.unsigned(row, height, quads, room_a);
-            for (col, across) in groups(cols) {
+            let (left, shift) = self.left(a, row, height, depth, room_a);
+            for (col, across) in self.groups(cols) {
                 let packed = match b {
-                    Weights::Packed(b) => &b.data[group_range(col, across, quads)],
+                    Weights::Packed(b) => &b.data[group_range(col, across, depth)],
                     Weights::Plain(b) => {
-                        let room = at_least(room_b, quads * across.next_multiple_of(UNIT));
+                        let room = at_least(room_b, depth * across.next_multiple_of(UNIT));
                         self.gemm_bytes_pack(b.part(col, across), room);
                         room
                     }
                 };
                 let mut room = [0; GROUP];
-                let excess = if a.shift() == self.quad_shift() {
-                    &[][..]
-                } else if let Weights::Packed(b) = b {
-                    &b.excess[col..col + across]
-                } else {
-                    self.excess(a.shift(), packed, quads, room_zeros, &mut room[..across]);
-                    &room[..across]
+                let coding = match shift {
+                    None => Coding::Signed,
+                    Some(shift) if shift == self.quad_shift() => Coding::Unsigned,
+                    Some(shift) => Coding::Shifted(if let Weights::Packed(b) = b {
+                        &b.excess[col..col + across]
+                    } else {
+                        self.excess(shift, packed, depth, room_zeros, &mut room[..across]);
+                        &room[..across]
+                    }),
                 };
                 match &mut out {
                     Output::Sums(out) => {
                         let data = &mut out[row * cols + col..];
                         let to = Tile { data, stride: cols, rows: height, cols: across };
-                        self.gemm_bytes_multiply(unsigned, packed, to, excess);
+                        self.gemm_bytes_multiply(left, coding, packed, to);
+                    }
+                    Output::Values(out, meaning, activation) => {
+                        let out = &mut out[row * cols + col..];
+                        for (part, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
+                            let sums = at_least(&mut scratch.sums, height * across);
+                            let to = whole(sums, height, across);
+                            self.gemm_bytes_multiply(left.part(part, height), coding, packed, to);
+                            let first = row + part;
+                            let meaning = meaning.part(first..first + height, col..col + across);
+                            let (out, last) = (&mut out[part * cols..], *activation);
+                            if matches!(last, Activation::Identity | Activation::Relu) {
+                                self.gemm_dequantize(sums, meaning, last, out, cols);
+                                continue;
+                            }
+                            let values = at_least(&mut scratch.floats[0], height * across);
+                            self.gemm_dequantize(sums, meaning, last, values, across);
+                            self.activate(last, values);
+                            for (out, values) in out.chunks_mut(cols).zip(values.chunks(across)) {
+                                out[..across].copy_from_slice(values);
+                            }
+                        }
                     }
                     Output::Bytes(out, requantize) => {
                         let out = &mut out[row * cols + col..];
                         for (row, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
                             let sums = at_least(&mut scratch.sums, height * across);
-                            let to =
-                                Tile { data: sums, stride: across, rows: height, cols: across };
-                            self.gemm_bytes_multiply(
-                                unsigned.part(row, height),
-                                packed,
-                                to,
-                                excess,
-                            );
+                            let to = whole(sums, height, across);
+                            self.gemm_bytes_multiply(left.part(row, height), coding, packed, to);
                             let values = at_least(&mut scratch.floats[0], height * across);
                             let columns = col..col + across;
                             let scales = &requantize.scales[columns.clone()];
@@ -258,20 +312,62 @@ impl Kernels {
         }
     }
 
+    /// Some rows of the left operand as this set multiplies them, `depth` bytes in each, and what zero
+    /// is in them, unless they have signs. They stay where they are, if they are such rows there.
+    fn left<'a>(
+        &self,
+        a: Left<'a>,
+        row: usize,
+        rows: usize,
+        depth: usize,
+        room: &'a mut AVec<u8>,
+    ) -> (Rows<'a, u8>, Option<u8>) {
+        let signed = self.has_tiles() && fill_tiles(rows, depth);
+        let shift = match a {
+            Left::Unsigned(a) if a.dim() == depth => return (a.part(row, rows), Some(0)),
+            Left::Signed(a) if a.dim() == depth && signed => {
+                let a = a.part(row, rows);
+                return (Rows::new(as_bytes(a.data()), a.dim(), a.stride()), None);
+            }
+            Left::Unsigned(a) => {
+                copy(a.part(row, rows), at_least(room, rows * depth), depth, |x| x);
+                Some(0)
+            }
+            Left::Signed(a) => {
+                let sign = if signed { 0 } else { 128 };
+                let to = at_least(room, rows * depth);
+                copy(a.part(row, rows), to, depth, |x| x as u8 ^ sign);
+                (!signed).then_some(sign)
+            }
+        };
+        (Rows::new(&room[..rows * depth], depth, depth), shift)
+    }
+
     #[track_caller]
-    pub(crate) fn shape(&self, rows: usize, dim: usize, b: Weights<'_>, out: usize) {
+    pub(crate) fn check(&self, a: Left<'_>, b: Weights<'_>, out: &Output<'_>) {
         if let Weights::Packed(b) = b {
             same_set(self.isa(), b.isa);
         }
-        assert!(dim == b.dim(), "rows of dimension {dim} by rows of {}", b.dim());
-        let n = b.len();
-        assert!(rows.checked_mul(n) == Some(out), "room for {out} results of {rows} by {n} rows");
+        assert!(a.dim() == b.dim(), "rows of dimension {} by rows of {}", a.dim(), b.dim());
+        let (rows, n) = (a.len(), b.len());
+        let room = match out {
+            Output::Sums(out) => out.len(),
+            Output::Bytes(out, requantize) => {
+                channels(*requantize, n);
+                out.len()
+            }
+            Output::Values(out, meaning, _) => {
+                meaning.check(rows, n);
+                out.len()
+            }
+        };
+        assert!(rows.checked_mul(n) == Some(room), "room for {room} results of {rows} by {n} rows");
     }
 }
 
 /// Where a group of columns is among all that are packed.
-fn group_range(col: usize, across: usize, quads: usize) -> core::ops::Range<usize> {
-    col * quads..(col + across.next_multiple_of(UNIT)) * quads
+fn group_range(col: usize, across: usize, depth: usize) -> core::ops::Range<usize> {
+    col * depth..(col + across.next_multiple_of(UNIT)) * depth
 }
 
 impl Weights<'_> {
@@ -292,7 +388,7 @@ impl Weights<'_> {
 
 /// The left operand.
 #[derive(Clone, Copy)]
-enum Left<'a> {
+pub(crate) enum Left<'a> {
     Signed(Rows<'a, i8>),
     Unsigned(Rows<'a, u8>),
 }
@@ -305,34 +401,11 @@ impl<'a> Left<'a> {
         }
     }
 
-    /// What zero is as an unsigned byte.
-    fn shift(&self) -> u8 {
+    fn dim(&self) -> usize {
         match self {
-            Left::Signed(_) => 128,
-            Left::Unsigned(_) => 0,
+            Left::Signed(a) => a.dim(),
+            Left::Unsigned(a) => a.dim(),
         }
-    }
-
-    /// Some rows as unsigned bytes, `quads` in each, a multiple of four: where they are, if they are
-    /// such rows, otherwise a copy.
-    fn unsigned(
-        self,
-        row: usize,
-        rows: usize,
-        quads: usize,
-        room: &'a mut AVec<u8>,
-    ) -> Rows<'a, u8> {
-        match self {
-            Left::Unsigned(a) if a.dim() == quads => return a.part(row, rows),
-            Left::Unsigned(a) => {
-                copy(a.part(row, rows), at_least(room, rows * quads), quads, |x| x)
-            }
-            Left::Signed(a) => {
-                let to = at_least(room, rows * quads);
-                copy(a.part(row, rows), to, quads, |x| x as u8 ^ 128);
-            }
-        }
-        Rows::new(&room[..rows * quads], quads, quads)
     }
 }
 
@@ -345,15 +418,21 @@ fn copy<T: Copy>(from: Rows<'_, T>, to: &mut [u8], stride: usize, f: impl Fn(T) 
     }
 }
 
+/// Sums of whole rows, below each other.
+fn whole(sums: &mut [i32], rows: usize, cols: usize) -> Tile<'_, i32> {
+    Tile { data: sums, stride: cols, rows, cols }
+}
+
 /// Where the sums go.
-enum Output<'a> {
+pub(crate) enum Output<'a> {
     Sums(&'a mut [i32]),
+    Values(&'a mut [f32], Dequantize<'a>, Activation),
     Bytes(&'a mut [i8], Requantize<'a>),
 }
 
 #[track_caller]
-pub(crate) fn channels(requantize: Requantize<'_>, b: Weights<'_>) {
-    let (scales, bias, channels) = (requantize.scales.len(), requantize.bias.len(), b.len());
+fn channels(requantize: Requantize<'_>, channels: usize) {
+    let (scales, bias) = (requantize.scales.len(), requantize.bias.len());
     assert!(scales == channels, "{scales} scales for {channels} channels");
     assert!(bias == channels, "{bias} biases for {channels} channels");
     let (zero, step) = (requantize.zero_point, requantize.step);

@@ -24,6 +24,10 @@ pub enum Isa {
     Avx512Vnni,
     /// `avx512vpopcntdq`: [`Isa::Avx512Vnni`] with AVX-512 VPOPCNTDQ, which counts ones.
     Avx512Vpopcntdq,
+    /// `avx512amx`: [`Isa::Avx512Vpopcntdq`] with AMX-TILE and AMX-INT8, which multiply tiles of bytes;
+    /// only on Linux and with the feature `std`, since the system is asked for permission to use
+    /// them.
+    Avx512Amx,
     /// `neon`: arm64, 4 lanes.
     Neon,
     /// `neon-dotprod`: [`Isa::Neon`] with the extension `dotprod`, which multiplies bytes.
@@ -41,6 +45,7 @@ impl Isa {
         Isa::Avx512,
         Isa::Avx512Vnni,
         Isa::Avx512Vpopcntdq,
+        Isa::Avx512Amx,
         Isa::Neon,
         Isa::NeonDotprod,
         Isa::Simd128,
@@ -55,6 +60,7 @@ impl Isa {
             Isa::Avx512 => "avx512",
             Isa::Avx512Vnni => "avx512vnni",
             Isa::Avx512Vpopcntdq => "avx512vpopcntdq",
+            Isa::Avx512Amx => "avx512amx",
             Isa::Neon => "neon",
             Isa::NeonDotprod => "neon-dotprod",
             Isa::Simd128 => "simd128",
@@ -92,6 +98,10 @@ impl Isa {
             Isa::Avx512Vnni => Isa::Avx512.is_available() && has!("avx512vnni"),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vpopcntdq => Isa::Avx512Vnni.is_available() && has!("avx512vpopcntdq"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Amx => {
+                Isa::Avx512Vpopcntdq.is_available() && crate::simd::avx512::amx::is_permitted()
+            }
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => has!("neon"),
             #[cfg(target_arch = "aarch64")]

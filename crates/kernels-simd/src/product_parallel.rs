@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use crate::byte_product::channels;
+use crate::byte_product::{Left, Output};
 use crate::matrix::{Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
 use crate::rows::Rows;
 use crate::{Kernels, RightOperand, Weights};
@@ -54,7 +54,7 @@ impl Kernels {
         scratch: &mut GemmScratch,
     ) {
         let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
+        self.check(Left::Signed(a), b, &Output::Sums(out));
         let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
         share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
             self.gemm_i8(a.part(rows.start, rows.len()), b, out, scratch);
@@ -74,7 +74,7 @@ impl Kernels {
         scratch: &mut GemmScratch,
     ) {
         let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
+        self.check(Left::Unsigned(a), b, &Output::Sums(out));
         let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
         share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
             self.gemm_u8_i8(a.part(rows.start, rows.len()), b, out, scratch);
@@ -95,8 +95,7 @@ impl Kernels {
         scratch: &mut GemmScratch,
     ) {
         let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
-        channels(requantize, b);
+        self.check(Left::Signed(a), b, &Output::Bytes(out, requantize));
         let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
         share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
             let a = a.part(rows.start, rows.len());
@@ -118,8 +117,7 @@ impl Kernels {
         scratch: &mut GemmScratch,
     ) {
         let b = b.into();
-        self.shape(a.len(), a.dim(), b, out.len());
-        channels(requantize, b);
+        self.check(Left::Unsigned(a), b, &Output::Bytes(out, requantize));
         let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
         share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
             let a = a.part(rows.start, rows.len());

@@ -1,5 +1,7 @@
 //! A linear layer in integers.
 
+use std::iter::repeat_n;
+
 use aligned_vec::{AVec, ConstAlign};
 use edgekit_kernels_simd::{Activation, Dequantize, GemmScratch, Kernels, PackedWeights, Rows};
 
@@ -10,6 +12,9 @@ use crate::{Affine, Error, ErrorKind, Format, QuantizedTensor, Scheme};
 const MOST_INPUTS: usize = 65_536;
 /// Rows are apart by a multiple of this, so that each begins at a cache line.
 const LINE: usize = 64;
+/// Bytes of codes or values that one product leaves to the next kernel: they stay in the second-level
+/// cache on the way.
+const BLOCK: usize = 256 * 1024;
 
 /// How the inputs of a [`QuantizedLinear`] become codes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,8 +31,9 @@ pub enum Input {
 /// Weights are symmetric codes with a scale for each output; inputs are any codes with one map for
 /// each row. With input scale `s` and zero point `z`, weight codes `w` and weight scales `t`, the
 /// value of output `j` is `activation((s · tⱼ) · Σₖ (xₖ − z) wⱼₖ + biasⱼ)`: the sum is exact, the
-/// three operations after it are rounded to `f32` each. It is the same bit for bit on every
-/// instruction set and for every batch size.
+/// three operations after it are rounded to `f32` each, and the activation is that of
+/// [`Kernels::activate`]. It is the same bit for bit for every batch size, and on every instruction set
+/// as well unless the activation is one of those with an exponential.
 ///
 /// ```
 /// use edgekit_kernels_simd::Activation;
@@ -51,14 +57,21 @@ pub struct QuantizedLinear {
     activation: Activation,
 }
 
-/// Room that [`QuantizedLinear`] works in: it grows to what the largest batch needs, which is a byte
-/// an input and four an output, and is used again.
+/// Room that [`QuantizedLinear`] works in: it grows to 16 bytes a row of the largest batch, and
+/// to about 256 KiB, or 32 rows, of codes and of values each, and is used again.
 #[derive(Debug)]
 pub struct LinearScratch {
     codes: AVec<i8, ConstAlign<64>>,
     maps: Vec<Affine>,
-    sums: Vec<i32>,
-    values: Vec<f32>,
+    values: AVec<f32, ConstAlign<64>>,
+    product: Product,
+}
+
+/// What a product needs besides its operands: the parts of the rows' maps, and room.
+#[derive(Debug, Default)]
+struct Product {
+    row_scales: Vec<f32>,
+    zero_points: Vec<i32>,
     gemm: GemmScratch,
 }
 
@@ -67,9 +80,8 @@ impl Default for LinearScratch {
         LinearScratch {
             codes: AVec::new(LINE),
             maps: Vec::new(),
-            sums: Vec::new(),
-            values: Vec::new(),
-            gemm: GemmScratch::default(),
+            values: AVec::new(LINE),
+            product: Product::default(),
         }
     }
 }
@@ -96,8 +108,7 @@ impl QuantizedLinear {
     ///
     /// # Errors
     /// As [`QuantizedLinear::new`], and [`ErrorKind::Config`] unless the weights are symmetric 8-bit
-    /// codes with a scale for each output (axis 0) or one for all, and the activation one of
-    /// [`Activation::Identity`] and [`Activation::Relu`].
+    /// codes with a scale for each output (axis 0) or one for all.
     pub fn from_tensor(
         weights: &QuantizedTensor,
         bias: &[f32],
@@ -116,10 +127,6 @@ impl QuantizedLinear {
             return Err(Error::new(ErrorKind::Shape, what));
         }
         finite_range(bias)?;
-        if !matches!(activation, Activation::Identity | Activation::Relu) {
-            let what = format!("{activation:?} is not fused here; apply it to the outputs");
-            return Err(Error::new(ErrorKind::Config, what));
-        }
         let maps = weights.maps();
         let scales: Vec<f32> = match weights.format() {
             Format::Int8(_) => vec![maps[0].scale(); outputs],
@@ -166,24 +173,26 @@ impl QuantizedLinear {
         scratch: &mut LinearScratch,
     ) -> Result<(), Error> {
         self.check(x.len(), out.len())?;
-        scratch.maps.clear();
+        let LinearScratch { codes, maps, product, .. } = scratch;
+        maps.clear();
         for row in x.chunks_exact(self.inputs) {
             let (low, high) = finite_range(row)?;
-            scratch.maps.push(match input {
+            maps.push(match input {
                 Input::Dynamic(scheme) => Affine::from_range(low, high, scheme)?,
                 Input::Static(map) => map,
             });
         }
-        let LinearScratch { codes, maps, sums, gemm, .. } = scratch;
         let stride = self.inputs.next_multiple_of(LINE);
-        let codes = at_least(codes, maps.len() * stride);
-        let rows = x.chunks_exact(self.inputs).zip(codes.chunks_exact_mut(stride));
-        for ((row, codes), map) in rows.zip(&*maps) {
-            map.quantize(row, &mut codes[..self.inputs]);
-        }
-        self.multiply(Rows::new(codes, self.inputs, stride), sums, gemm);
-        for ((sums, out), &map) in self.rows(sums).zip(self.rows_mut(out)).zip(&*maps) {
-            self.finish(sums, map, out);
+        let rows = rows_of(stride);
+        let blocks = x.chunks(rows * self.inputs).zip(out.chunks_mut(rows * self.outputs()));
+        for ((x, out), maps) in blocks.zip(maps.chunks(rows)) {
+            let codes = at_least(codes, maps.len() * stride);
+            let rows = x.chunks_exact(self.inputs).zip(codes.chunks_exact_mut(stride));
+            for ((row, codes), map) in rows.zip(maps) {
+                map.quantize(row, &mut codes[..self.inputs]);
+            }
+            let codes = Rows::new(codes, self.inputs, stride);
+            self.multiply(codes, maps.iter().copied(), out, product);
         }
         Ok(())
     }
@@ -201,11 +210,8 @@ impl QuantizedLinear {
         scratch: &mut LinearScratch,
     ) -> Result<(), Error> {
         self.check(x.len(), out.len())?;
-        let LinearScratch { sums, gemm, .. } = scratch;
-        self.multiply(Rows::new(x, self.inputs, self.inputs), sums, gemm);
-        for (sums, out) in self.rows(sums).zip(self.rows_mut(out)) {
-            self.finish(sums, input, out);
-        }
+        let x = Rows::new(x, self.inputs, self.inputs);
+        self.multiply(x, repeat_n(input, x.len()), out, &mut scratch.product);
         Ok(())
     }
 
@@ -223,11 +229,13 @@ impl QuantizedLinear {
         scratch: &mut LinearScratch,
     ) -> Result<(), Error> {
         self.check(x.len(), out.len())?;
-        let LinearScratch { sums, values, gemm, .. } = scratch;
-        self.multiply(Rows::new(x, self.inputs, self.inputs), sums, gemm);
-        values.resize(self.outputs(), 0.0);
-        for (sums, out) in self.rows(sums).zip(out.chunks_exact_mut(self.outputs())) {
-            self.finish(sums, input, values);
+        let rows = rows_of(4 * self.outputs());
+        let LinearScratch { values, product, .. } = scratch;
+        let blocks = x.chunks(rows * self.inputs).zip(out.chunks_mut(rows * self.outputs()));
+        for (x, out) in blocks {
+            let values = at_least(values, out.len());
+            let x = Rows::new(x, self.inputs, self.inputs);
+            self.multiply(x, repeat_n(input, x.len()), values, product);
             output.quantize(values, out);
         }
         Ok(())
@@ -246,34 +254,34 @@ impl QuantizedLinear {
         Err(Error::new(ErrorKind::Shape, what))
     }
 
-    /// The sums of products of each row with each row of weights.
-    fn multiply(&self, x: Rows<'_, i8>, sums: &mut Vec<i32>, gemm: &mut GemmScratch) {
-        sums.resize(x.len() * self.outputs(), 0);
-        Kernels::get().gemm_i8(x, &self.weights, sums, gemm);
-    }
-
-    /// A row of values from a row of sums. It stays in the first cache from one kernel to the next.
-    fn finish(&self, sums: &[i32], input: Affine, out: &mut [f32]) {
+    /// Rows of values from rows of codes, each with a map of its own.
+    fn multiply(
+        &self,
+        x: Rows<'_, i8>,
+        maps: impl Iterator<Item = Affine> + Clone,
+        out: &mut [f32],
+        room: &mut Product,
+    ) {
+        let Product { row_scales, zero_points, gemm } = room;
+        row_scales.clear();
+        row_scales.extend(maps.clone().map(|map| map.scale()));
+        zero_points.clear();
+        zero_points.extend(maps.map(|map| i32::from(map.zero_point())));
         let meaning = Dequantize {
-            scale: input.scale(),
-            zero_point: input.zero_point().into(),
+            row_scales,
+            zero_points,
             scales: &self.scales,
             code_sums: &self.code_sums,
             bias: &self.bias,
         };
-        Kernels::get().dequantize_sums(sums, meaning, out);
-        if self.activation == Activation::Relu {
-            Kernels::get().relu_in_place(out);
-        }
+        let (weights, activation) = (&self.weights, self.activation);
+        Kernels::get().gemm_i8_dequantized(x, weights, meaning, activation, out, gemm);
     }
+}
 
-    fn rows<'a>(&self, sums: &'a [i32]) -> impl Iterator<Item = &'a [i32]> {
-        sums.chunks_exact(self.outputs())
-    }
-
-    fn rows_mut<'a>(&self, out: &'a mut [f32]) -> impl Iterator<Item = &'a mut [f32]> {
-        out.chunks_exact_mut(self.outputs())
-    }
+/// Rows of `bytes` in a block: at least as many as a product multiplies at once.
+fn rows_of(bytes: usize) -> usize {
+    (BLOCK / bytes).next_multiple_of(32).max(32)
 }
 
 fn unfit(format: Format) -> Error {
@@ -283,10 +291,10 @@ fn unfit(format: Format) -> Error {
     Error::new(ErrorKind::Config, what)
 }
 
-/// Bytes between rows stay 0 from when they were made, or are of another layer; nobody reads them.
-fn at_least(room: &mut AVec<i8, ConstAlign<64>>, len: usize) -> &mut [i8] {
+/// What is behind the values that are written stays from before; nobody reads it.
+fn at_least<T: Copy + Default>(room: &mut AVec<T, ConstAlign<64>>, len: usize) -> &mut [T] {
     if room.len() < len {
-        room.resize(len, 0);
+        room.resize(len, T::default());
     }
     &mut room[..len]
 }

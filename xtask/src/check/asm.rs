@@ -137,6 +137,11 @@ fn breaks(allowed: &[&str], rule: &toml::Value, kernel: &Kernel<'_>) -> Option<S
             return Some(format!("`{mnemonic} {operands}`: leaves by a jump"));
         }
     }
+    for wanted in strings(rule.get("contains")) {
+        if !kernel.body.iter().any(|(mnemonic, _)| *mnemonic == wanted) {
+            return Some(format!("has no {wanted}"));
+        }
+    }
     let register = rule.get("register").and_then(|r| r.as_str())?;
     let register = register.trim_start_matches('%');
     let uses = kernel.body.iter().any(|(_, operands)| uses(operands, register));
@@ -224,6 +229,9 @@ mod tests {
         assert!(said(loaded).contains("not inlined"));
         assert!(said("\tvaddps %ymm0,%ymm1,%ymm2\n\tjmp    <helper>").contains("by a jump"));
         assert!(said("\tvaddps %xmm0,%xmm1,%xmm2").contains("no ymm"));
+        let rules = "[table.avx2]\ncontains = [\"vpmaddwd\"]".parse().unwrap();
+        let text = format!("<{PREFIX}bytes::avx2::dot>:\n\tvpaddd %ymm0,%ymm1,%ymm2\n");
+        assert!(check(&rules, &kernels(&text), &["avx"])[0].contains("no vpmaddwd"));
         let text = format!("<{PREFIX}floats::scalar::dot>:\n\tret\n");
         let rules = RULE.parse().unwrap();
         assert!(check(&rules, &kernels(&text), &["avx"])[0].contains("avx2: 0 kernels"));

@@ -5,36 +5,46 @@
 //! that this adds.
 
 use super::gemm::panel_width;
+use crate::matrix::UNIT;
 use crate::rows::Rows;
-use crate::simd::product::{Tile, as_bytes, product_bytes, transpose};
+use crate::simd::product::{Coding, Tile, as_bytes, product_bytes, transpose};
 use crate::simd::{Simd, SimdBytes};
 
-/// Packs a group of columns, which are rows of `B`: panel by panel four bytes of each in turn; what
-/// does not exist is zero.
+/// Packs a group of columns, which are rows of `B`: panel by panel four bytes of each in turn, as many
+/// as there is room for; what does not exist is zero.
 #[inline(always)]
 pub(crate) fn pack<S: Simd>(s: S, b: Rows<'_, i8>, packed: &mut [u8]) {
     let width = panel_width(S::LANES, b.len());
-    let panel = width * b.dim().next_multiple_of(4);
+    let units = b.len().div_ceil(UNIT).max(1);
+    let panel = width * (packed.len() / (units * UNIT));
+    let filled = width * b.dim().next_multiple_of(4);
     let mut row = 0;
     for packed in packed.chunks_exact_mut(panel.max(1)) {
         let left = b.len().saturating_sub(row);
         let across = if left < width { left } else { width };
         let rows = b.part(row, across);
         transpose(s, as_bytes(rows.data()), rows.stride(), across, rows.dim(), packed, width);
+        packed.get_mut(filled..).unwrap_or(&mut []).fill(0);
         row += width;
     }
 }
 
 /// Multiplies rows of unsigned bytes, a multiple of four in each, by a packed group of columns, and
-/// takes off the excess, if there is one.
+/// takes off what a shift added.
 #[inline(always)]
 pub(crate) fn multiply<S: SimdBytes>(
     s: S,
     a: Rows<'_, u8>,
+    coding: Coding<'_>,
     packed: &[u8],
     sums: Tile<'_, i32>,
-    excess: &[i32],
 ) {
+    let excess = match coding {
+        Coding::Unsigned => &[],
+        Coding::Shifted(excess) => excess,
+        // Never asked for: what is not written is not wrong.
+        Coding::Signed => return,
+    };
     if S::WIDE == 64 {
         match panel_width(16, sums.cols) / 16 {
             1 => panels::<S, 8, 1>(s, a, packed, sums, excess),

@@ -8,6 +8,8 @@ pub(crate) mod distance;
 pub(crate) mod elements;
 pub(crate) mod gemm;
 pub(crate) mod gemm_bytes;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod gemm_tiles;
 pub(crate) mod images;
 pub(crate) mod images_resize;
 pub(crate) mod many;

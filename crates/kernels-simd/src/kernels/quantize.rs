@@ -6,6 +6,7 @@
 
 use half::{bf16, f16};
 
+use crate::matrix::Activation;
 use crate::simd::{Cursor, F32, Simd};
 use crate::table::Dequantize;
 
@@ -284,17 +285,55 @@ pub(crate) fn finite_min_max<S: Simd>(s: S, a: &[f32]) -> Option<(f32, f32)> {
     (nothing == 0.0 && min <= max).then_some((min, max))
 }
 
+/// Rows of sums below each other, and rows of values that begin `stride` apart. The activation, if it is
+/// ReLU, is part of the loop; any other one is left to do.
 #[inline(always)]
 pub(crate) fn dequantize_sums<S: Simd>(
     _s: S,
     sums: &[i32],
     meaning: Dequantize<'_>,
+    activation: Activation,
     out: &mut [f32],
+    stride: usize,
 ) {
-    let Dequantize { scale, zero_point, scales, code_sums, bias } = meaning;
-    let channels = scales.iter().zip(code_sums).zip(bias);
-    for ((out, sum), ((channel, code_sum), bias)) in out.iter_mut().zip(sums).zip(channels) {
-        let exact = sum.wrapping_sub(zero_point.wrapping_mul(*code_sum));
-        *out = exact as f32 * (scale * channel) + bias;
+    if activation == Activation::Relu {
+        values_of(
+            sums,
+            meaning,
+            out,
+            stride,
+            #[inline(always)]
+            |value| if value < 0.0 { 0.0 } else { value },
+        );
+    } else {
+        values_of(
+            sums,
+            meaning,
+            out,
+            stride,
+            #[inline(always)]
+            |value| value,
+        );
+    }
+}
+
+#[inline(always)]
+fn values_of(
+    sums: &[i32],
+    meaning: Dequantize<'_>,
+    out: &mut [f32],
+    stride: usize,
+    f: impl Fn(f32) -> f32,
+) {
+    let Dequantize { row_scales, zero_points, scales, code_sums, bias } = meaning;
+    let across = if scales.is_empty() { 1 } else { scales.len() };
+    let stride = if stride == 0 { 1 } else { stride };
+    let rows = sums.chunks_exact(across).zip(out.chunks_mut(stride));
+    for ((sums, out), (scale, zero)) in rows.zip(row_scales.iter().zip(zero_points)) {
+        let channels = scales.iter().zip(code_sums).zip(bias);
+        for ((out, sum), ((channel, code_sum), bias)) in out.iter_mut().zip(sums).zip(channels) {
+            let exact = sum.wrapping_sub(zero.wrapping_mul(*code_sum));
+            *out = f(exact as f32 * (scale * channel) + bias);
+        }
     }
 }

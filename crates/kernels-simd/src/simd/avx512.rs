@@ -1,6 +1,7 @@
 //! AVX-512 F, BW, VL and DQ: 16 lanes, tails by mask.
 #![allow(unsafe_code, reason = "intrinsics; the token proves that their instructions exist")]
 
+pub(crate) mod amx;
 mod bytes;
 pub(crate) mod vnni;
 

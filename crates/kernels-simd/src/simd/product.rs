@@ -107,6 +107,37 @@ pub(crate) fn product_bytes<S: SimdBytes, const R: usize, const V: usize>(
     acc
 }
 
+/// What the bytes of a left operand stand for.
+#[derive(Clone, Copy)]
+pub(crate) enum Coding<'a> {
+    /// Themselves, without a sign.
+    Unsigned,
+    /// Themselves, with a sign: only tiles can multiply those.
+    Signed,
+    /// Numbers that were shifted, by which the sums of a column have so much too much.
+    Shifted(&'a [i32]),
+}
+
+/// Bytes of a row of a tile at most.
+const TILE_BYTES: usize = 64;
+/// Columns of a block of tiles.
+pub(crate) const TILE_COLUMNS: usize = 32;
+
+/// Whether as many rows of as many bytes are worth the configuration of tiles, which takes as long as
+/// lanes of four take for eight rows of 256 bytes.
+#[inline(always)]
+pub(crate) fn fill_tiles(rows: usize, depth: usize) -> bool {
+    rows.div_ceil(8) * depth >= 256
+}
+
+/// How many bytes of rows of `len` go into tiles in one step: a multiple of four, and no more than the
+/// fewest steps need.
+#[inline(always)]
+pub(crate) fn tile_depth(len: usize) -> usize {
+    let steps = if len > TILE_BYTES { len.div_ceil(TILE_BYTES) } else { 1 };
+    len.div_ceil(steps).next_multiple_of(4)
+}
+
 /// The part of a result that a block of sums goes to.
 pub(crate) struct Tile<'a, T> {
     /// From its first element on.

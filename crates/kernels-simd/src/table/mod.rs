@@ -226,8 +226,8 @@ pub struct Kernels {
     quantize: quantize::Quantize,
 }
 
-/// A table from the modules of its families; a set that only multiplies bytes better, or counts bits
-/// better, takes the others from its base.
+/// A table from the modules of its families; a set that only multiplies bytes better, counts bits
+/// better, or has tiles for products of bytes, takes the others from its base.
 macro_rules! table {
     ($isa:ident, $base:ident) => {
         table!($isa, $base, $base, $base)
@@ -236,6 +236,9 @@ macro_rules! table {
         table!($isa, $base, $bytes, $base)
     };
     ($isa:ident, $base:ident, $bytes:ident, $bits:ident) => {
+        table!($isa, $base, $bytes, $bits, $bytes)
+    };
+    ($isa:ident, $base:ident, $bytes:ident, $bits:ident, $tiles:ident) => {
         Kernels {
             isa: Isa::$isa,
             floats: floats::$base::TABLE,
@@ -250,7 +253,7 @@ macro_rules! table {
             activations: activations::$base::TABLE,
             images: images::$base::TABLE,
             pixels: pixels::$bytes::TABLE,
-            byte_products: byte_products::$bytes::TABLE,
+            byte_products: byte_products::$tiles::TABLE,
             quantize: quantize::$base::TABLE,
         }
     };
@@ -269,6 +272,8 @@ static TABLES: &[Kernels] = &[
     table!(Avx512Vnni, avx512, avx512vnni),
     #[cfg(target_arch = "x86_64")]
     table!(Avx512Vpopcntdq, avx512, avx512vnni, avx512vpopcntdq),
+    #[cfg(target_arch = "x86_64")]
+    table!(Avx512Amx, avx512, avx512vnni, avx512vpopcntdq, avx512amx),
     #[cfg(target_arch = "aarch64")]
     table!(Neon, neon),
     #[cfg(target_arch = "aarch64")]
@@ -322,7 +327,11 @@ impl Kernels {
 
     /// The table for `isa`, or `None` if this CPU or this build has it not.
     pub fn for_isa(isa: Isa) -> Option<&'static Kernels> {
-        Kernels::available().find(|kernels| kernels.isa == isa)
+        // Only this one is asked for: there are systems that keep who asked in mind.
+        TABLES
+            .iter()
+            .find(|kernels| kernels.isa == isa)
+            .filter(|kernels| kernels.isa.is_available())
     }
 
     /// All tables that this CPU can run, the better later; the first is [`Isa::Scalar`].

@@ -1,27 +1,73 @@
 //! Codes of 8 and 4 bits, halves, and what sums of products of codes mean.
 
+use core::ops::Range;
+
 use half::{bf16, f16};
 
 use super::same_len;
 use crate::kernels::quantize;
+use crate::matrix::Activation;
 
-/// What sums of products of 8-bit codes stand for, one channel of weights for each sum:
-/// `scale · scales[j] · (sum[j] − zero_point · code_sums[j]) + bias[j]`.
+/// What sums of products of 8-bit codes stand for, of row `i` of the activations and channel `j` of the
+/// weights: `row_scales[i] · scales[j] · (sum − zero_points[i] · code_sums[j]) + bias[j]`.
 ///
 /// The difference is taken in integers modulo 2³²; then follow one rounding to `f32`, the product of
 /// the scales, its product with the difference, and the sum with the bias, each rounded.
 #[derive(Clone, Copy, Debug)]
 pub struct Dequantize<'a> {
-    /// The step of the activations' codes.
-    pub scale: f32,
-    /// The activations' code of zero.
-    pub zero_point: i32,
+    /// The step of the codes of each row.
+    pub row_scales: &'a [f32],
+    /// The code of zero in each row.
+    pub zero_points: &'a [i32],
     /// The step of each channel's codes, of which 0 is the code of zero.
     pub scales: &'a [f32],
     /// The sum of each channel's codes.
     pub code_sums: &'a [i32],
     /// Added to each channel.
     pub bias: &'a [f32],
+}
+
+impl<'a> Dequantize<'a> {
+    /// The part that is about some rows and channels.
+    pub(crate) fn part(self, rows: Range<usize>, channels: Range<usize>) -> Self {
+        Dequantize {
+            row_scales: &self.row_scales[rows.clone()],
+            zero_points: &self.zero_points[rows],
+            scales: &self.scales[channels.clone()],
+            code_sums: &self.code_sums[channels.clone()],
+            bias: &self.bias[channels],
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn check(&self, rows: usize, channels: usize) {
+        same_len(rows, self.row_scales.len());
+        same_len(rows, self.zero_points.len());
+        same_len(channels, self.scales.len());
+        same_len(channels, self.code_sums.len());
+        same_len(channels, self.bias.len());
+    }
+}
+
+impl super::Kernels {
+    /// What rows of sums of products of codes stand for: see [`Dequantize`]. Bit-exact on every
+    /// instruction set.
+    ///
+    /// # Panics
+    /// Unless `sums` and `out` have a value for each row and channel of `meaning`, and its slices are as
+    /// long as each other.
+    #[track_caller]
+    pub fn dequantize_sums(&self, sums: &[i32], meaning: Dequantize<'_>, out: &mut [f32]) {
+        let (rows, channels) = (meaning.row_scales.len(), meaning.scales.len());
+        meaning.check(rows, channels);
+        same_len(sums.len(), out.len());
+        assert!(
+            rows.checked_mul(channels) == Some(sums.len()),
+            "{} sums for {rows} rows of {channels} channels",
+            sums.len()
+        );
+        self.gemm_dequantize(sums, meaning, Activation::Identity, out, channels);
+    }
 }
 
 family! {
@@ -134,13 +180,15 @@ family! {
     pub fn finite_min_max(a: &[f32]) -> Option<(f32, f32)> {
         check {} run quantize::finite_min_max
     }
-    /// What sums of products of codes stand for: see [`Dequantize`]. Bit-exact on every instruction
-    /// set.
-    ///
-    /// # Panics
-    /// Unless `out` and all slices of `meaning` have a value for each sum.
-    pub fn dequantize_sums(sums: &[i32], meaning: Dequantize<'_>, out: &mut [f32]) {
-        check { same_len(sums.len(), out.len()); channels(sums.len(), meaning) } run quantize::dequantize_sums
+    /// What rows of sums stand for, and ReLU of it; the rows of `out` begin `stride` apart.
+    pub(crate) fn gemm_dequantize(
+        sums: &[i32],
+        meaning: Dequantize<'_>,
+        activation: Activation,
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        check {} run quantize::dequantize_sums
     }
 }
 
@@ -162,12 +210,4 @@ fn pairs(values: usize, bytes: usize) {
 #[track_caller]
 fn nibble(zero_point: u8) {
     assert!(zero_point < 16, "zero point {zero_point} is not within [0, 15]");
-}
-
-#[inline]
-#[track_caller]
-fn channels(sums: usize, meaning: Dequantize<'_>) {
-    same_len(sums, meaning.scales.len());
-    same_len(sums, meaning.code_sums.len());
-    same_len(sums, meaning.bias.len());
 }

@@ -64,6 +64,8 @@ checks! {
     products::few_rows_of_gemm_equal_the_same_among_many,
     products::gemv_is_within_its_bound,
     products::gemm_of_bytes_is_exact,
+    products::the_largest_sums_of_bytes_are_exact,
+    products::dequantized_products_equal_those_apart,
     activations::exponentials_are_within_their_ulps,
     activations::relus_are_exact,
     activations::softmax_sums_to_one,

@@ -1,8 +1,8 @@
 //! Matrix products against three loops in `f64` and `i64`.
 
 use edgekit_kernels_simd::{
-    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, RightOperand, Rows,
-    Weights,
+    Activation, Dequantize, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize,
+    RightOperand, Rows, Weights,
 };
 
 use super::inputs::{EPSILON, Values};
@@ -94,22 +94,23 @@ pub(crate) fn gemm_is_within_its_bound() {
     }
 }
 
+const ACTIVATIONS: [Activation; 10] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Elu { alpha: 0.7 },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+    Activation::Softplus,
+];
+
 /// Each of the two is what it replaces, to the bit.
 pub(crate) fn packed_and_activated_gemm_equal_plain_and_apart() {
     let mut values = Values::new(15);
     let mut scratch = GemmScratch::default();
-    let activations = [
-        Activation::Identity,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.1 },
-        Activation::Elu { alpha: 0.7 },
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Gelu,
-        Activation::GeluTanh,
-        Activation::Silu,
-        Activation::Softplus,
-    ];
     let shapes = [[1, 0, 5], [7, 9, 49], [80, 33, 64], [65, 300, 110], [150, 20, 17]];
     for [m, k, n] in shapes {
         for transposed in [false, true] {
@@ -119,7 +120,7 @@ pub(crate) fn packed_and_activated_gemm_equal_plain_and_apart() {
             for kernels in Kernels::available() {
                 let packed = kernels.pack(b.view());
                 assert_eq!((packed.rows(), packed.cols()), (k, n));
-                for activation in activations {
+                for activation in ACTIVATIONS {
                     let epilogue =
                         Epilogue { bias: Some(&bias), activation, ..Epilogue::default() };
                     let mut c = vec![0.0; m * n];
@@ -197,10 +198,22 @@ fn product<T: Copy + Into<i32>>(a: &[T], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(&x, &y)| x.into() * i32::from(y)).sum()
 }
 
+/// Those of [`shapes`], and sizes around those of tiles.
+fn shapes_of_bytes() -> impl Iterator<Item = [usize; 3]> {
+    let heights = [1, 8, 15, 16, 17, 31, 32, 33, 65];
+    let widths = [1, 15, 16, 17, 31, 32, 33, 49];
+    let tiles = heights.into_iter().flat_map(move |m| {
+        [63, 64, 65, 256, 260, 321]
+            .into_iter()
+            .flat_map(move |k| widths.into_iter().map(move |n| [m, k, n]))
+    });
+    shapes().filter(|shape| shape[1] > 0).chain(tiles)
+}
+
 pub(crate) fn gemm_of_bytes_is_exact() {
     let mut values = Values::new(12);
     let mut scratch = GemmScratch::default();
-    for (turn, [m, k, n]) in shapes().enumerate().filter(|(_, shape)| shape[1] > 0) {
+    for (turn, [m, k, n]) in shapes_of_bytes().enumerate() {
         let (mut signed, mut unsigned): (Vec<i8>, Vec<u8>) = (values.of(m * k), values.of(m * k));
         let mut weights: Vec<i8> = values.of(n * k);
         if turn % 3 == 0 {
@@ -215,32 +228,90 @@ pub(crate) fn gemm_of_bytes_is_exact() {
         let activation = [Activation::Identity, Activation::Relu][turn / 2 % 2];
         let (scales, bias) = (&scales[..], &bias[..]);
         let requantize = Requantize { scales, bias, activation, step, zero_point: -7 };
-        let byte = |sum: i32, j: usize| -> i8 {
-            let value = sum as f32 * scales[j] + bias[j];
+        let byte = |(i, sum): (usize, &i32)| -> i8 {
+            let value = *sum as f32 * scales[i % n] + bias[i % n];
             let value = if turn / 2 % 2 == 1 { value.max(0.0) } else { value };
             ((value / step).round_ties_even() - 7.0).clamp(-128.0, 127.0) as i8
         };
+        let (signed, unsigned) = (Rows::new(&signed, k, k), Rows::new(&unsigned, k, k));
+        let cells = || (0..m * n).map(|i| (i / n, b.get(i % n).unwrap()));
+        let sums_i8: Vec<i32> = cells().map(|(i, b)| product(signed.get(i).unwrap(), b)).collect();
+        let sums_u8: Vec<i32> =
+            cells().map(|(i, b)| product(unsigned.get(i).unwrap(), b)).collect();
+        let bytes_i8: Vec<i8> = sums_i8.iter().enumerate().map(byte).collect();
+        let bytes_u8: Vec<i8> = sums_u8.iter().enumerate().map(byte).collect();
         for kernels in Kernels::available() {
             let (mut sums, mut bytes) = (vec![0; m * n], vec![0; m * n]);
             let packed = kernels.pack_weights(b);
             assert_eq!((packed.len(), packed.dim()), (n, k));
             for weights in [Weights::from(b), Weights::from(&packed)] {
-                let rows = Rows::new(&signed, k, k);
-                kernels.gemm_i8(rows, weights, &mut sums, &mut scratch);
-                kernels.gemm_i8_requantized(rows, weights, requantize, &mut bytes, &mut scratch);
-                for i in 0..m * n {
-                    let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
-                    assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
-                    assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
-                }
-                let rows = Rows::new(&unsigned, k, k);
-                kernels.gemm_u8_i8(rows, weights, &mut sums, &mut scratch);
-                kernels.gemm_u8_i8_requantized(rows, weights, requantize, &mut bytes, &mut scratch);
-                for i in 0..m * n {
-                    let want = product(rows.get(i / n).unwrap(), b.get(i % n).unwrap());
-                    assert_eq!(sums[i], want, "{} {m}×{k}×{n} [{i}]", kernels.isa());
-                    assert_eq!(bytes[i], byte(want, i % n), "{} {m}×{k}×{n} [{i}]", kernels.isa());
-                }
+                let what = format!("{} {m}×{k}×{n}", kernels.isa());
+                kernels.gemm_i8(signed, weights, &mut sums, &mut scratch);
+                assert_eq!(sums, sums_i8, "{what}");
+                kernels.gemm_i8_requantized(signed, weights, requantize, &mut bytes, &mut scratch);
+                assert_eq!(bytes, bytes_i8, "{what}");
+                kernels.gemm_u8_i8(unsigned, weights, &mut sums, &mut scratch);
+                assert_eq!(sums, sums_u8, "{what}");
+                let scratch = &mut scratch;
+                kernels.gemm_u8_i8_requantized(unsigned, weights, requantize, &mut bytes, scratch);
+                assert_eq!(bytes, bytes_u8, "{what}");
+            }
+        }
+    }
+}
+
+/// As many steps as may be, of the bytes that are farthest from zero.
+pub(crate) fn the_largest_sums_of_bytes_are_exact() {
+    const SIGNED: usize = 131_071;
+    const UNSIGNED: usize = 65_793;
+    let mut scratch = GemmScratch::default();
+    let (lows, highs) = (vec![-128_i8; 2 * SIGNED], vec![255_u8; 3 * UNSIGNED]);
+    for kernels in Kernels::available() {
+        let weights = Rows::new(&lows, SIGNED, SIGNED);
+        let mut sums = [0; 4];
+        kernels.gemm_i8(weights, weights, &mut sums, &mut scratch);
+        assert_eq!(sums, [128 * 128 * SIGNED as i32; 4], "{}", kernels.isa());
+        let rows = Rows::new(&highs, UNSIGNED, UNSIGNED);
+        let weights = Rows::new(&lows[..2 * UNSIGNED], UNSIGNED, UNSIGNED);
+        let mut sums = [0; 6];
+        kernels.gemm_u8_i8(rows, weights, &mut sums, &mut scratch);
+        assert_eq!(sums, [-255 * 128 * UNSIGNED as i32; 6], "{}", kernels.isa());
+    }
+}
+
+/// Fused, they are what the kernels make of the sums one after the other.
+pub(crate) fn dequantized_products_equal_those_apart() {
+    let mut values = Values::new(16);
+    let mut scratch = GemmScratch::default();
+    for (turn, [m, k, n]) in
+        [[0, 9, 4], [3, 5, 0], [1, 70, 33], [2, 64, 49], [100, 300, 65], [530, 8, 17]]
+            .into_iter()
+            .enumerate()
+    {
+        let (a, b): (Vec<i8>, Vec<i8>) = (values.of(m * k), values.of(n * k));
+        let zero_points: Vec<i32> = values.of(m).iter().map(|&x: &i8| i32::from(x)).collect();
+        let sum = |row: &[i8]| row.iter().map(|&x| i32::from(x)).sum();
+        let code_sums: Vec<i32> = b.chunks(k).map(sum).collect();
+        let (row_scales, scales, bias) = (values.f32s(m), values.f32s(n), values.f32s(n));
+        let meaning = Dequantize {
+            row_scales: &row_scales,
+            zero_points: &zero_points,
+            scales: &scales,
+            code_sums: &code_sums,
+            bias: &bias,
+        };
+        let (a, b) = (Rows::new(&a, k, k), Rows::new(&b, k, k));
+        for kernels in Kernels::available() {
+            let mut sums = vec![0; m * n];
+            kernels.gemm_i8(a, b, &mut sums, &mut scratch);
+            for activation in ACTIVATIONS {
+                let mut want = vec![0.0; m * n];
+                kernels.dequantize_sums(&sums, meaning, &mut want);
+                kernels.activate(activation, &mut want);
+                let mut out = vec![7.0; m * n];
+                kernels.gemm_i8_dequantized(a, b, meaning, activation, &mut out, &mut scratch);
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&out), bits(&want), "{} {turn} {activation:?}", kernels.isa());
             }
         }
     }

@@ -226,26 +226,29 @@ pub(crate) fn finite_ranges_refuse_what_is_not() {
 pub(crate) fn sums_are_worth_their_formula() {
     let mut values = Values::new(24);
     for n in lengths() {
-        let mut integers =
-            |shift: u32| -> Vec<i32> { (0..n).map(|_| (values.next() as i32) >> shift).collect() };
-        let (sums, code_sums) = (integers(4), integers(12));
+        let rows = 1 + n % 3;
+        let mut integers = |n: usize, shift: u32| -> Vec<i32> {
+            (0..n).map(|_| (values.next() as i32) >> shift).collect()
+        };
+        let (sums, code_sums) = (integers(rows * n, 4), integers(n, 12));
         let (scales, bias) = (values.f32s(n), values.f32s(n));
         let meaning = Dequantize {
-            scale: 1e-7,
-            zero_point: -77,
+            row_scales: &[1e-7, 0.3, 2e5][..rows],
+            zero_points: &[-77, 0, 127][..rows],
             scales: &scales,
             code_sums: &code_sums,
             bias: &bias,
         };
         for k in Kernels::available() {
-            let mut out = vec![7.0; n + 1];
-            k.dequantize_sums(&sums, meaning, &mut out[..n]);
-            for j in 0..n {
-                let exact = sums[j].wrapping_add(77_i32.wrapping_mul(code_sums[j]));
-                let want = exact as f32 * (1e-7 * scales[j]) + bias[j];
-                assert_eq!(out[j].to_bits(), want.to_bits(), "{} {n}", k.isa());
+            let mut out = vec![7.0; rows * n + 1];
+            k.dequantize_sums(&sums, meaning, &mut out[..rows * n]);
+            for (at, sum) in sums.iter().enumerate() {
+                let (i, j) = (at / n, at % n);
+                let exact = sum.wrapping_sub(meaning.zero_points[i].wrapping_mul(code_sums[j]));
+                let want = exact as f32 * (meaning.row_scales[i] * scales[j]) + bias[j];
+                assert_eq!(out[at].to_bits(), want.to_bits(), "{} {n}", k.isa());
             }
-            assert_eq!(out[n], 7.0);
+            assert_eq!(out[rows * n], 7.0);
         }
     }
 }
