@@ -116,7 +116,7 @@ fn a_hashed_table_whose_parts_contradict_each_other_is_refused() {
     wrong(|p| p.0.0 = 65);
     wrong(|p| p.0.1 = f32::NAN);
     wrong(|p| p.0.2[0] = f32::INFINITY);
-    wrong(|p| drop(p.0.3.pop()));
+    wrong(|p| _ = p.0.3.pop());
 }
 
 /// Found by fuzzing: a right checksum over a table of no actions.
