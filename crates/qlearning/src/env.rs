@@ -163,7 +163,7 @@ pub fn train<T: Table, E: Env>(
 ) -> Result<u64, Error> {
     let mut done = 0;
     while done < steps {
-        done += run_episode(agent, env, u64::MAX)?.steps.max(1);
+        done += run_episode(agent, env, u64::MAX)?.steps;
     }
     Ok(done)
 }

@@ -2,7 +2,7 @@
 
 use edgekit_qlearning::{
     ActionMask, Agent, AgentConfig, Algorithm, DenseTable, End, ErrorKind, HashedTable, Policy,
-    PrioritisedReplay, ReplayConfig, Schedule, StepSize, Traces, Transition,
+    PrioritisedReplay, ReplayConfig, Schedule, StepSize, Table, Traces, Transition,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -185,6 +185,16 @@ fn a_full_hashed_table_says_so() {
     let full = agent.learn(&step(30, 0, 1.0, 20, RUN)).unwrap_err();
     assert_eq!(full.kind(), ErrorKind::Full);
     assert_eq!(agent.values(30).unwrap(), [0.0, 0.0]);
+}
+
+#[test]
+fn a_hashed_table_stays_small_at_every_size() {
+    let mut table = HashedTable::new(1 << 20, 5, 0.0).unwrap();
+    for state in 0..20_000u64 {
+        table.row(state.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unwrap();
+        let states = state as usize + 1;
+        assert!(states < 1000 || table.bytes() <= 100 * states, "{states}: {}", table.bytes());
+    }
 }
 
 #[test]

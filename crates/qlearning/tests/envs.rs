@@ -1,7 +1,7 @@
 //! The environments against their published optimal values.
 
-use edgekit_qlearning::Mdp;
 use edgekit_qlearning::envs::{Lake, Surface, cliff_walking, frozen_lake, taxi};
+use edgekit_qlearning::{End, Env, ErrorKind, Mdp, MdpEnv, Outcome};
 
 fn start_value(mdp: &Mdp, discount: f64) -> f64 {
     mdp.mean_over_starts(&mdp.optimal_values(discount, 1e-12, 100_000))
@@ -58,4 +58,70 @@ fn the_small_lake_within_100_steps() {
         })
         .collect();
     near(lake.policy_values(&policy, 1.0, 100)[0], 0.740, 5e-4);
+}
+
+#[test]
+fn outcomes_come_as_often_as_they_are_likely() {
+    let shares = [0.2, 0.5, 0.05, 0.25];
+    let mdp = Mdp::new(4, 1, vec![0], |_, _| {
+        let outcome = |(at, &probability): (usize, &f64)| Outcome {
+            probability,
+            state: at as u32,
+            reward: at as f32,
+            terminal: at == 2,
+        };
+        shares.iter().enumerate().map(outcome).collect()
+    })
+    .unwrap();
+    let mut env = MdpEnv::new(&mdp, u64::MAX, 1);
+    let mut counts = [0.0; 4];
+    for _ in 0..100_000 {
+        let step = env.step(0);
+        assert_eq!((step.reward, env.state()), (step.state as f32, step.state));
+        assert_eq!(step.end == End::Terminated, step.state == 2);
+        counts[step.state as usize] += 1.0 / 100_000.0;
+    }
+    for (count, share) in counts.iter().zip(shares) {
+        near(*count, share, 0.01);
+    }
+}
+
+#[test]
+fn episodes_are_truncated_at_their_limit_and_not_where_they_terminate() {
+    // Straight on: 0, 1, 2 and 3 is the end.
+    let mdp = Mdp::new(4, 1, vec![0], |state, _| {
+        let next = (state + 1).min(3);
+        vec![Outcome { probability: 1.0, state: next, reward: 0.0, terminal: next == 3 }]
+    })
+    .unwrap();
+    let ends = |limit| {
+        let mut env = MdpEnv::new(&mdp, limit, 1);
+        // The second episode has as many steps again.
+        [(); 2].map(|()| {
+            env.reset();
+            (0..limit.min(3)).map(|_| env.step(0).end).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(ends(2), [(); 2].map(|()| vec![End::Running, End::Truncated]));
+    let terminated = vec![End::Running, End::Running, End::Terminated];
+    assert_eq!(ends(3), [(); 2].map(|()| terminated.clone()), "the limit's own step terminates");
+    assert_eq!(ends(9), [(); 2].map(|()| terminated.clone()));
+}
+
+#[test]
+fn processes_that_are_none_are_refused() {
+    let to = |probability, state, reward| {
+        move |_, _| vec![Outcome { probability, state, reward, terminal: false }]
+    };
+    let refused = |result: Result<Mdp, edgekit_qlearning::Error>| {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Config);
+    };
+    refused(Mdp::new(0, 1, vec![0], to(1.0, 0, 0.0)));
+    refused(Mdp::new(2, 65, vec![0], to(1.0, 0, 0.0)));
+    refused(Mdp::new(2, 1, vec![], to(1.0, 0, 0.0)));
+    refused(Mdp::new(2, 1, vec![2], to(1.0, 0, 0.0)));
+    refused(Mdp::new(2, 1, vec![0], to(0.9, 0, 0.0)));
+    refused(Mdp::new(2, 1, vec![0], to(f64::NAN, 0, 0.0)));
+    refused(Mdp::new(2, 1, vec![0], to(1.0, 2, 0.0)));
+    refused(Mdp::new(2, 1, vec![0], to(1.0, 0, f32::NAN)));
 }

@@ -2,8 +2,8 @@
 
 use edgekit_qlearning::envs::{cliff_walking, taxi};
 use edgekit_qlearning::{
-    Agent, AgentConfig, Algorithm, DenseTable, ErrorKind, HashedTable, MdpEnv, Table, Traces,
-    run_episode, train,
+    ActionMask, Agent, AgentConfig, Algorithm, DenseTable, End, ErrorKind, HashedTable, MdpEnv,
+    Policy, Table, Traces, Transition, run_episode, train,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,6 +72,51 @@ fn a_saved_taxi_is_small() {
     let mut agent = Agent::dense(500, 6, AgentConfig::default()).unwrap();
     train(&mut agent, &mut MdpEnv::new(&taxi(), 200, 1), 10_000).unwrap();
     assert!(saved(&agent).len() < 500 * 6 * 8);
+}
+
+/// However long an episode, traces that have faded are not kept.
+#[test]
+fn faded_traces_are_forgotten() {
+    let algorithm = Algorithm::QLambda { lambda: 0.5, traces: Traces::Replacing };
+    let config = AgentConfig { algorithm, policy: Policy::GREEDY, ..AgentConfig::default() };
+    let mut agent = Agent::dense(4_000, 1, config).unwrap();
+    let mut lengths = [1_000, 3_000].map(|until| {
+        while agent.steps() < until {
+            let state = agent.steps();
+            let (next_state, next_mask) = (state + 1, ActionMask::ALL);
+            let end = End::Running;
+            let step = Transition { state, action: 0, reward: 1.0, next_state, next_mask, end };
+            agent.learn(&step).unwrap();
+        }
+        saved(&agent).len()
+    });
+    lengths.sort_unstable();
+    assert!(lengths[1] - lengths[0] < 16, "{lengths:?}");
+}
+
+/// The parts of a hashed table in a file: actions, initial worth, values, visits; states; the most.
+#[test]
+fn a_hashed_table_whose_parts_contradict_each_other_is_refused() {
+    type Parts = ((usize, f32, Vec<f32>, Vec<u32>), Vec<u64>, usize);
+    let read = |parts: &Parts| {
+        postcard::from_bytes::<HashedTable>(&postcard::to_allocvec(parts).unwrap()).is_ok()
+    };
+    let right: Parts = ((1, 0.0, vec![1.0, 2.0], vec![3, 4]), vec![70, 80], 2);
+    assert!(read(&right));
+    let wrong = |change: fn(&mut Parts)| {
+        let mut parts = right.clone();
+        change(&mut parts);
+        assert!(!read(&parts), "{parts:?}");
+    };
+    wrong(|p| p.1[1] = 70);
+    wrong(|p| p.1.push(90));
+    wrong(|p| p.2 = 1);
+    wrong(|p| p.2 = 0);
+    wrong(|p| p.0.0 = 0);
+    wrong(|p| p.0.0 = 65);
+    wrong(|p| p.0.1 = f32::NAN);
+    wrong(|p| p.0.2[0] = f32::INFINITY);
+    wrong(|p| _ = p.0.3.pop());
 }
 
 /// Found by fuzzing: a right checksum over a table of no actions.

@@ -56,6 +56,9 @@ fn the_best_come_in_order_and_uniform_draws_reach_everything() {
     let best = buffer.best(100);
     let earned: Vec<f64> = best.iter().map(|&id| buffer.get(id).unwrap().earned).collect();
     assert!(earned.is_sorted_by(|a, b| a >= b) && best.len() == 100);
+    let mut equal = TrajectoryBuffer::default();
+    (0..100).for_each(|n| _ = equal.push(trajectory(f64::from(n % 3), 1.0)).unwrap());
+    assert!(equal.best(33).is_sorted(), "older before newer among equals");
     let mut counts = [0; 100];
     for id in buffer.sample(100_000, &mut Pcg64Mcg::seed_from_u64(1)) {
         counts[id as usize - 150] += 1;

@@ -283,6 +283,22 @@ mod tests {
     }
 
     #[test]
+    fn as_many_clusters_come_out_as_there_are_seeds() {
+        // Few points, with which a cluster does run empty on the way, if only at seed 4740.
+        let mut draw = 1u64;
+        let mut coordinate = || {
+            draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (draw >> 60) as f32
+        };
+        for seed in 0..8000 {
+            let points: Vec<f32> = (0..24).map(|_| coordinate()).collect();
+            let means = KMeans::new(&points, 2);
+            let (seeds, done) = (means.seeds(6, seed), means.run(6, 50, seed));
+            assert_eq!(done.centroids.len(), seeds.len(), "{points:?}");
+        }
+    }
+
+    #[test]
     fn an_empty_cluster_gets_the_farthest_point() {
         let points = [0.0, 0.1, 0.2, 9.0, 9.1];
         let means = KMeans::new(&points, 1);

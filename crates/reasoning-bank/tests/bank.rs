@@ -62,6 +62,16 @@ fn a_task_teaches_the_most_similar_pattern_only() {
 }
 
 #[test]
+fn an_old_pattern_still_learns() {
+    let bank = bank(2);
+    let cpu = bank.executor("cpu");
+    bank.store(Pattern { samples: 10_000, ..pattern(&[1.0, 0.0], 0.5) }).unwrap();
+    bank.record(task(&[1.0, 0.0], cpu, false)).unwrap();
+    let confidence = bank.get(0).unwrap().pattern.confidence;
+    assert!((confidence - 0.495).abs() < 1e-6, "{confidence}: not a hundredth of the way to 0");
+}
+
+#[test]
 fn bad_trajectories_are_refused_whole() {
     let bank = bank(2);
     let id = bank.executor("cpu");

@@ -45,6 +45,24 @@ fn equal_tasks_make_one_pattern_however_many_clusters_are_asked_for() {
 }
 
 #[test]
+fn quality_is_success_times_cohesion() {
+    // Half of the tasks lie 60° to one side of the centroid, half to the other: cohesion 0.5.
+    let extract = |min_quality| {
+        let bank = bank(2);
+        let cpu = bank.executor("cpu");
+        let (sin, cos) = 60f32.to_radians().sin_cos();
+        for n in 0..40 {
+            bank.record(task(&[cos, if n < 20 { sin } else { -sin }], cpu, n % 5 != 0)).unwrap();
+        }
+        let config = ExtractConfig { clusters: 1, min_quality, ..ExtractConfig::default() };
+        let ids = bank.extract(&config).unwrap();
+        ids.first().map(|&id| bank.get(id).unwrap().pattern.confidence)
+    };
+    assert!((extract(0.39).unwrap() - 0.8 * 0.5).abs() < 1e-5);
+    assert_eq!(extract(0.41), None);
+}
+
+#[test]
 fn the_same_seed_extracts_the_same() {
     let run = |seed| {
         let bank = bank(8);

@@ -105,6 +105,30 @@ fn the_graph_recalls_the_exact_product_order() {
     assert!(faded >= 0.95, "recall {faded} after decay");
 }
 
+/// Patterns whose confidence has just entered its sixteenth: by the graph's bound they look almost
+/// twice as good as they are, and there are many more of them than a look-up asks for at first.
+#[test]
+fn a_pattern_behind_many_overrated_ones_is_found() {
+    let config = BankConfig { dim: 8, scan_limit: 0, ..BankConfig::default() };
+    let bank = Bank::new(config).unwrap();
+    let around = |main: f32, at: usize| {
+        let mut vector = [0.0; 8];
+        vector[0] = main;
+        vector[1 + at % 7] = 0.1 + 0.001 * at as f32;
+        vector
+    };
+    for at in 0..200 {
+        bank.store(pattern(&around(2.0, at), 0.0626)).unwrap();
+    }
+    let best = [0, 1].map(|at| bank.store(pattern(&around(0.3, at), 0.1249)).unwrap());
+    let mut scratch = LookupScratch::default();
+    let query = around(1.0, 0);
+    for k in [1, 2] {
+        let found = bank.lookup(&query, k, at(0), &mut scratch).unwrap();
+        assert_eq!(found.iter().map(|m| m.id).collect::<Vec<_>>(), best[..k]);
+    }
+}
+
 #[test]
 fn a_warm_look_up_allocates_nothing() {
     for scan_limit in [1000, 50] {

@@ -2,7 +2,7 @@
 
 use edgekit_reasoning_bank::{Bank, BankConfig, ErrorKind, LookupScratch, Match, Pattern, Readers};
 
-use crate::support::{at, clustered, pattern};
+use crate::support::{at, clustered, pattern, task};
 
 /// A bank's file taken apart, so that a test can put it together wrongly.
 #[derive(Clone)]
@@ -170,6 +170,37 @@ fn a_damaged_graph_is_refused_or_harmless() {
         assert_eq!(cut.load(2).err(), Some(ErrorKind::Format), "cut {at}");
     }
     assert!(refused > parts.graph.len() / 97 * 9 / 10);
+}
+
+/// What a file shows of the graph: it is left alone while confidences fade together or waver, and made
+/// anew when the scale has worn out.
+#[test]
+fn confidences_that_fade_or_waver_do_not_move_the_graph() {
+    let bank = used(50, Readers::Wait);
+    let gpu = bank.executor("gpu");
+    let before = Parts::of(&bank);
+    assert_eq!(before.scale, Some(0.7));
+    bank.decay(0.5).unwrap();
+    let faded = Parts::of(&bank);
+    assert_eq!((faded.scale, &faded.graph), (Some(0.35), &before.graph));
+
+    // From just below a sixteenth of the scale to just above it, into the next, and back again.
+    let fresh = Bank::new(BankConfig { dim: 8, scan_limit: 0, ..BankConfig::default() }).unwrap();
+    fresh.executor("gpu");
+    let vector = clustered(1, 8, 5, 3).concat();
+    fresh.store(Pattern { samples: 100_000, ..pattern(&vector, 0.499) }).unwrap();
+    let mut graphs = vec![Parts::of(&fresh).graph];
+    for succeeded in [true, false, true, false] {
+        fresh.record(task(&vector, gpu, succeeded)).unwrap();
+        graphs.push(Parts::of(&fresh).graph);
+    }
+    assert_ne!(graphs[0], graphs[1], "the next sixteenth");
+    assert!(graphs[1..].iter().all(|graph| graph == &graphs[1]), "back and forth");
+
+    bank.decay(0.02).unwrap();
+    let worn = Parts::of(&bank);
+    assert_eq!(worn.scale, Some(1.0));
+    assert_ne!(worn.graph, before.graph);
 }
 
 /// A level that is too low for its pattern, which would hide it: it is put right.

@@ -107,6 +107,10 @@ fn dense_attention_equals_its_formula_and_allocates_nothing_once_warm() {
         attention.attend(&q, &k, &v, &mut out).unwrap();
     });
     assert_eq!(counted.count_total, 0);
+    // Scores beyond what exp can hold.
+    let loud: Vec<f32> = q.iter().map(|x| x * 1e3).collect();
+    attention.attend(&loud, &k, &v, &mut out).unwrap();
+    assert!(out.iter().all(|x| x.abs() <= 2.0), "a mean of values within ±2");
     assert!(attention.attend(&q, &k, &v[1..], &mut out).is_err());
     assert!(DenseAttention::new(64, 5).is_err() && DenseAttention::new(0, 1).is_err());
 }
@@ -117,6 +121,43 @@ fn energy_is_the_sum_of_what_was_counted() {
     let costs = EnergyCosts::default();
     assert!((one.picojoules(&costs) - (10.0 * 0.1 + 2.0 * 3.7)).abs() < 1e-12);
     assert_eq!((one + one).integer_additions, 20);
+}
+
+#[test]
+fn operations_are_those_that_the_definition_needs() {
+    let (n, width, value_width) = (9usize, 70, 3);
+    let bytes: Vec<i8> = (0..n * width).map(|i| (i * 7919 % 251) as u8 as i8).collect();
+    let (queries, keys) = (
+        trains(&bytes, width),
+        trains(&bytes[..].iter().rev().copied().collect::<Vec<_>>(), width),
+    );
+    let values = vec![1.0; n * value_width];
+    // The last one is out of reach of all others.
+    let positions = [0, 3, 1, 1, 8, 20, 21, 5, 900];
+    let tokens = Tokens { queries: &queries, keys: &keys, values: &values, positions: &positions };
+    let mut expected = Operations::default();
+    for i in 0..n {
+        let mut weighed = 0;
+        for j in
+            (0..n).filter(|&j| positions[j] <= positions[i] && positions[i] - positions[j] < 81)
+        {
+            let (mut coincidences, mut score) = (0, 0);
+            for neuron in 0..width {
+                for (step, polarity) in queries.train(i, neuron) {
+                    let same = keys.train(j, neuron).find(|other| other.0 == step);
+                    coincidences += u64::from(same.is_some());
+                    score += same.map_or(0, |other| if other.1 == polarity { 1 } else { -1 });
+                }
+            }
+            expected.integer_additions += coincidences;
+            weighed += u64::from(score > 0);
+        }
+        expected.float_multiplications += weighed * (1 + value_width as u64);
+        expected.float_additions += weighed * (1 + value_width as u64);
+        expected.float_divisions += if weighed > 0 { value_width as u64 } else { 0 };
+    }
+    assert!(expected.float_divisions > 0 && expected.integer_additions > 0);
+    assert_eq!(attend(&tokens, 4.0).1, expected);
 }
 
 proptest! {

@@ -38,6 +38,7 @@ fn decoding_gives_a_value_with_the_same_train_and_the_right_sign() {
         assert_eq!(spikes, again.train(0, neuron).collect::<Vec<_>>(), "{}", values[neuron]);
         let (value, decoded) = (i16::from(values[neuron]), i16::from(decoded[neuron]));
         assert!(value.signum() * decoded.signum() >= 0);
+        assert_eq!(spikes.is_empty(), decoded == 0, "silence is 0: {value} became {decoded}");
         let widest = if value.abs() >= 64 { 33 } else { 17 };
         assert!((value - decoded).abs() < widest, "{value} became {decoded}");
     }
