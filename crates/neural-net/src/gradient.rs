@@ -500,6 +500,12 @@ mod tests {
                 network.run(data.input(36), &mut alone, &mut scratch).unwrap();
                 let last = &one[36 * alone.len()..];
                 assert!(alone.iter().zip(last).all(|(a, b)| (a - b).abs() < 3e-5), "{sizes:?}");
+                for rows in 1..8 {
+                    let (width, height) = (network.input_size(), network.output_size());
+                    let (x, y) = (&data.inputs()[..rows * width], &mut other[..rows * height]);
+                    network.run_batch(x, y, &mut scratch).unwrap();
+                    assert!(y.iter().zip(&one).all(|(a, b)| (a - b).abs() < 3e-5), "{sizes:?}");
+                }
                 for loss in LOSSES {
                     let one = network.gradient(&data, loss).unwrap();
                     let other = twin.gradient(&data, loss).unwrap();

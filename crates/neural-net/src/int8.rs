@@ -8,6 +8,7 @@ use edgekit_quantize::{Affine, Calibration, Fidelity, Observer, Scheme};
 
 use crate::activation::Function;
 use crate::dataset::Dataset;
+use crate::error::check_finite;
 use crate::evaluate::{Evaluation, Judge};
 use crate::loss::Loss;
 use crate::network::{DenseLayer, Network};
@@ -92,7 +93,8 @@ impl Network {
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) unless the network is dense, with at most 65,536 inputs
-    /// a layer; [`Shape`](ErrorKind::Shape) if the samples do not fit.
+    /// a layer; [`Shape`](ErrorKind::Shape) if the samples do not fit;
+    /// [`NotFinite`](ErrorKind::NotFinite) where weights and inputs are so large that their steps are.
     pub fn quantize(
         &self,
         samples: &Dataset,
@@ -141,6 +143,8 @@ impl Layer {
             scales.push(scale);
             biases.push(gain * bias - scale * (i32::from(affine.zero_point()) * sum) as f32);
         }
+        check_finite(&scales, "scales: weights or inputs are too large for integers")?;
+        check_finite(&biases, "biases: weights or inputs are too large for integers")?;
         let functions = layer.neurons.iter().map(|neuron| neuron.function).collect();
         Ok(Layer::new(codes, scales, biases, functions, affine))
     }
@@ -391,6 +395,11 @@ mod tests {
         let sparse = Network::builder(&[9, 3]).connection_rate(0.5).build().unwrap();
         let error = sparse.quantize(&data, Calibration::MinMax).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let mut huge = Network::builder(&[1, 1]).output(Activation::Linear).build().unwrap();
+        huge.set_weights(&[3e38, 0.0]).unwrap();
+        let far = Dataset::from_rows(&[3e38], 1, &[0.0], 1).unwrap();
+        let error = huge.quantize(&far, Calibration::MinMax).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFinite);
         let other = Network::builder(&[9, 21, 3]).build().unwrap();
         let error = quantized.report(&other, &data, Loss::Mse, 0.35).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Shape);

@@ -426,6 +426,16 @@ mod tests {
     }
 
     #[test]
+    fn decay_pulls_to_zero() {
+        let settings = Quickprop { rate: 0.5, decay: -0.1, ..Quickprop::default() };
+        near(&moves(Algorithm::Quickprop(settings), &[0.0]), &[-0.05]);
+        // Against a slope of less than a hundredth in the first epoch, and of nothing once it is cold.
+        let settings = Sarprop { temperature: 10.0, ..Sarprop::default() };
+        let found = moves(Algorithm::Sarprop(settings), &[-0.001, -0.001, -0.001]);
+        near(&found, &[-0.1, 0.0, 0.05]);
+    }
+
+    #[test]
     fn quickprop_jumps_to_the_bottom_of_a_parabola() {
         // E = w², gradient 2w, from 1; without decay the second step ends near 0 but for the plain
         // part of it.

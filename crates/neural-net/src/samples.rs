@@ -1,7 +1,9 @@
 //! Samples out of text, one at a time: FANN's `.data` files and CSV.
 
 use std::io::{BufRead, ErrorKind as Io};
+use std::path::Path;
 
+use crate::atomic;
 use crate::dataset::Dataset;
 use crate::{Error, ErrorKind};
 
@@ -298,6 +300,23 @@ impl Dataset {
             data.push(&input, &target)?;
         }
         data.ok_or_else(|| Error::shape("the stream has no samples"))
+    }
+
+    /// Writes a FANN `.data` file, which is replaced as a whole or not at all.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io).
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        atomic::write(path.as_ref(), &[self.to_fann_data().as_bytes()])
+    }
+
+    /// Reads a FANN `.data` file whole; [`FannSamples`] reads it sample by sample.
+    ///
+    /// # Errors
+    /// As [`FannSamples::new`], and its samples'.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let file = std::io::BufReader::new(std::fs::File::open(path)?);
+        Dataset::collect(FannSamples::new(file)?)
     }
 
     /// The text of a FANN `.data` file, which libfann's `fann_read_train_from_file` reads. Every value

@@ -28,6 +28,18 @@ fn libfanns_own_data_file_is_read() {
 }
 
 #[test]
+fn data_files_are_written_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("digits.data");
+    digits().save(&path).unwrap();
+    digits().save(&path).unwrap();
+    assert_eq!(Dataset::load(&path).unwrap(), digits());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left");
+    assert_eq!(Dataset::load(folder.path().join("none")).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(digits().save(folder.path().join("no/folder")).unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
 fn csv_lines_become_samples() {
     let text = "1, 2 ,0\n\n3;4;2\r\n-5e-1,+6,1";
     let data = csv(text, Targets::Class(3)).unwrap();

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use edgekit_neural_net::{
-    Activation, Algorithm, BIT_FAIL_LIMIT, Backprop, Dataset, ErrorKind, Loss, Network, Precision,
-    Reason, Rprop, Schedule, Scratch, Stop, TrainConfig, Trainer,
+    Activation, Adam, Algorithm, BIT_FAIL_LIMIT, Backprop, Dataset, ErrorKind, Loss, Network,
+    Precision, Reason, Rprop, Schedule, Scratch, Stop, TrainConfig, Trainer,
 };
 
 use crate::{algorithms, go_on, xor};
@@ -133,6 +133,78 @@ fn callbacks_and_epochs_end_training() {
     assert_eq!((reason.unwrap(), trainer.epochs()), (Reason::Callback, 4));
     assert_eq!(trainer.train(&xor(), None, go_on).unwrap(), Reason::Epochs);
     assert_eq!(trainer.epochs(), 9);
+}
+
+#[test]
+fn the_seed_and_the_epoch_decide_the_order_of_samples() {
+    // Weights tell the order: a step depends on those before it.
+    let data = crate::digits().folds(20, 1).unwrap().swap_remove(0).1;
+    let cases = [
+        (Algorithm::Incremental(Backprop { rate: 0.5, momentum: 0.0 }), None),
+        (Algorithm::Batch(Backprop { rate: 0.5, momentum: 0.0 }), Some(16)),
+    ];
+    for (algorithm, batch) in cases {
+        let one_epoch = |network, seed| {
+            let config = TrainConfig { algorithm, batch, seed, ..TrainConfig::default() };
+            let mut trainer = Trainer::new(network, config).unwrap();
+            trainer.epoch(&data).unwrap();
+            trainer
+        };
+        let start = || crate::digits_network(5, 1);
+        let mut first = one_epoch(start(), 7);
+        assert_eq!(first.network(), one_epoch(start(), 7).network(), "{algorithm:?}");
+        assert_ne!(first.network(), one_epoch(start(), 8).network(), "{algorithm:?}");
+        // The second epoch has another order than the first.
+        let twice_the_first = one_epoch(first.network().clone(), 7);
+        first.epoch(&data).unwrap();
+        assert_ne!(first.network(), twice_the_first.network(), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn the_schedule_multiplies_the_rate() {
+    let settings = Backprop { rate: 0.1, momentum: 0.0 };
+    let adam = Adam { rate: 0.1, ..Adam::default() };
+    let cases = [
+        (Algorithm::Incremental(settings), -0.1 - 0.05 * 0.8),
+        (Algorithm::Batch(settings), -0.1 - 0.05 * 0.8),
+        // The first step of Adam is the rate, and the second where the slope stays about the same.
+        (Algorithm::Adam(adam), -0.15),
+    ];
+    for (algorithm, expected) in cases {
+        let linear = (Activation::Linear, 1.0);
+        let mut network = Network::builder(&[1, 1]).output(linear).build().unwrap();
+        network.set_weights(&[0.0, 0.0]).unwrap();
+        let data = Dataset::from_rows(&[1.0], 1, &[-1.0], 1).unwrap();
+        let schedule = Schedule::Step { every: 1, factor: 0.5 };
+        let config = TrainConfig { algorithm, schedule, max_epochs: 2, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(network, config).unwrap();
+        trainer.train(&data, None, go_on).unwrap();
+        let found = trainer.network().weights()[0];
+        assert!((found - expected).abs() < 2e-3, "{algorithm:?}: {found}");
+    }
+}
+
+#[test]
+fn momentum_adds_a_part_of_the_last_step() {
+    let sizes = [&[1, 1][..], &[1, 1, 1]];
+    for (sizes, algorithm) in sizes.into_iter().flat_map(|sizes| {
+        let settings = Backprop { rate: 0.1, momentum: 0.5 };
+        [(sizes, Algorithm::Incremental(settings)), (sizes, Algorithm::Batch(settings))]
+    }) {
+        let linear = (Activation::Linear, 1.0);
+        let mut network = Network::builder(sizes).hidden(linear).output(linear).build().unwrap();
+        network.set_weights(&vec![0.0; network.weights().len()]).unwrap();
+        let data = Dataset::from_rows(&[1.0], 1, &[-1.0], 1).unwrap();
+        let config = TrainConfig { algorithm, max_epochs: 2, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(network, config).unwrap();
+        trainer.train(&data, None, go_on).unwrap();
+        // The error is 1 and then 0.8, where weight and bias share it, or 0.9 where the bias is alone.
+        let (error, bias) = if sizes.len() == 2 { (0.8, -0.1) } else { (0.9, -0.1) };
+        let expected = bias + 0.5 * bias - 0.1 * error;
+        let found = trainer.network().weights().last().unwrap();
+        assert!((found - expected).abs() < 1e-6, "{sizes:?}, {algorithm:?}: {found}");
+    }
 }
 
 #[test]
