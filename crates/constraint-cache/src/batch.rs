@@ -1,5 +1,7 @@
 //! Masks of many sessions at once, in one buffer that can be copied to a device as it is.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use aligned_vec::{AVec, ConstAlign};
@@ -70,7 +72,9 @@ impl Default for MaskMatrix {
 /// Computes the masks of all sessions on rayon's threads, and how many are ready. Rows whose turn
 /// comes after the deadline are left out and say so; a mask that has begun is finished.
 ///
-/// Sessions of different vocabularies may share a batch; rows are as wide as the widest.
+/// Sessions of one template that have committed the same tokens, such as samples of one prompt, are
+/// in the same state, whose mask is computed once and copied. Sessions of different vocabularies may
+/// share a batch; rows are as wide as the widest.
 pub fn mask_many(
     sessions: &mut [Session],
     matrix: &mut MaskMatrix,
@@ -84,20 +88,46 @@ pub fn mask_many(
     if matrix.row_words == 0 {
         return 0;
     }
+    let firsts = firsts(sessions);
     let rows = matrix.words.par_chunks_exact_mut(matrix.row_words);
-    sessions.par_iter_mut().zip(rows).zip(&mut matrix.rows).with_max_len(1).for_each(
-        |((session, words), row)| {
-            *row = match deadline.is_some_and(|at| Instant::now() >= at) {
-                true => Row::Late,
-                false => match session.mask(words) {
-                    Ok(()) => Row::Ready,
-                    Err(e) => Row::Failed(e),
-                },
-            };
-            if !matches!(row, Row::Ready) {
-                words.fill(0);
-            }
-        },
-    );
+    let all = sessions.par_iter_mut().zip(rows).zip(&mut matrix.rows).enumerate().with_max_len(1);
+    all.filter(|(i, _)| firsts[*i] == *i).for_each(|(_, ((session, words), row))| {
+        *row = match deadline.is_some_and(|at| Instant::now() >= at) {
+            true => Row::Late,
+            false => match session.mask(words) {
+                Ok(()) => Row::Ready,
+                Err(e) => Row::Failed(e),
+            },
+        };
+        if !matches!(row, Row::Ready) {
+            words.fill(0);
+        }
+    });
+    for (i, first) in firsts.into_iter().enumerate().filter(|(i, first)| first < i) {
+        let start = first * matrix.row_words;
+        matrix.words.copy_within(start..start + matrix.row_words, i * matrix.row_words);
+        matrix.rows[i] = matrix.rows[first].clone();
+        if matches!(matrix.rows[i], Row::Ready) {
+            let (before, after) = sessions.split_at_mut(i);
+            after[0].has_mask_of(&before[first]);
+        }
+    }
     matrix.rows.iter().filter(|row| matches!(row, Row::Ready)).count()
+}
+
+/// For each session the first one in the same state, which may be itself.
+fn firsts(sessions: &[Session]) -> Vec<usize> {
+    let mut seen: HashMap<_, Vec<usize>> = HashMap::new();
+    let first = |(i, session): (usize, &Session)| {
+        let tokens = session.tokens();
+        // Whole outputs are long to hash and seldom agree in so much.
+        let like = (Arc::as_ptr(session.template()), tokens.len(), tokens.last().copied());
+        let alike = seen.entry(like).or_default();
+        let first = alike.iter().copied().find(|first| sessions[*first].tokens() == tokens);
+        first.unwrap_or_else(|| {
+            alike.push(i);
+            i
+        })
+    };
+    sessions.iter().enumerate().map(first).collect()
 }

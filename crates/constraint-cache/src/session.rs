@@ -118,6 +118,16 @@ impl Session {
         Ok(())
     }
 
+    /// Takes over what `other`, which is in the same state, has just found out with its mask.
+    pub(crate) fn has_mask_of(&mut self, other: &Session) {
+        debug_assert!(Arc::ptr_eq(&self.template, &other.template) && self.tokens == other.tokens);
+        self.current.clone_from(&other.current);
+        if other.engine.is_open_after(self.tokens.len()) {
+            self.engine.opens_after(self.tokens.len());
+        }
+        self.template.pool.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether a token can be committed now. Tokens that spell forced text in another way than the
     /// tokenizer would are valid, although the mask leaves them out.
     ///

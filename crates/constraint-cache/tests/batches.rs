@@ -52,3 +52,38 @@ fn rows_after_the_deadline_say_so() {
     assert!(matrix.rows().iter().all(|row| matches!(row, Row::Late)));
     assert!(matrix.words().iter().all(|word| *word == 0));
 }
+
+/// Samples of one prompt: one computation, and each goes its own way from there.
+#[test]
+fn equal_states_are_computed_once() {
+    let cache = cache();
+    let template = cache.schema(&json!({"type": "string", "pattern": "[0-9]{2}-[0-9]"})).unwrap();
+    let start = cache.tokenizer().encode("\"on 12");
+    let other = cache.tokenizer().encode("\"on 3");
+    assert_eq!((start.len(), start.last() == other.last()), (other.len(), false));
+    let begun = |tokens: &[u32]| {
+        let mut session = template.session();
+        tokens.iter().for_each(|t| session.commit(*t).unwrap());
+        session
+    };
+    let mut many: Vec<Session> =
+        (0..6).map(|i| begun(if i == 4 { &other } else { &start })).collect();
+    let mut matrix = MaskMatrix::new();
+    let before = cache.stats();
+    assert_eq!(mask_many(&mut many, &mut matrix, None), 6);
+    let after = cache.stats();
+    assert_eq!(after.mask_misses - before.mask_misses, 2);
+    assert_eq!(after.mask_hits - before.mask_hits, 4);
+    for (i, session) in many.iter_mut().enumerate() {
+        let mut alone = vec![0; matrix.row_words()];
+        begun(session.tokens()).mask(&mut alone).unwrap();
+        assert!(matrix.row(i) == alone, "{i}");
+        let token = allowed(&alone)[i * 1000];
+        assert!(session.validate(token).unwrap());
+        session.commit(token).unwrap();
+        let mut next = vec![0; matrix.row_words()];
+        session.mask(&mut next).unwrap();
+        begun(session.tokens()).mask(&mut alone).unwrap();
+        assert!(next == alone, "{i} after {token}");
+    }
+}
