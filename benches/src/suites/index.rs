@@ -9,6 +9,8 @@ mod kinds;
 mod large;
 #[cfg(feature = "peers")]
 mod python;
+#[cfg(feature = "peers")]
+mod rivals;
 mod scan;
 mod shared;
 
@@ -88,7 +90,7 @@ fn real(suite: &mut Suite, dim: usize) {
         compete(suite, &data, "instant-distance", contender);
     }
     #[cfg(feature = "peers")]
-    for (name, make) in contenders::RIVALS {
+    for (name, make) in rivals::RIVALS {
         if suite.wants(&format!("index/{dim}/{name}")) {
             compete(suite, &data, name, make(&data));
         }

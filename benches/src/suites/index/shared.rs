@@ -45,10 +45,10 @@ pub(super) fn declare(suite: &mut Suite) {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     for readers in 1..cores.clamp(2, 4) {
         let mut print = |side: &str, seen| print(suite, readers, side, seen);
-        print("undisturbed", watch(&data, readers, nothing, on_shared));
-        print("while-changing", watch(&data, readers, in_shared, on_shared));
-        print("undisturbed-lock", watch(&data, readers, nothing, on_locked));
-        print("behind-a-lock", watch(&data, readers, in_locked, on_locked));
+        print("at-rest/shared", watch(&data, readers, nothing, on_shared));
+        print("at-rest/lock", watch(&data, readers, nothing, on_locked));
+        print("changing/shared", watch(&data, readers, in_shared, on_shared));
+        print("changing/lock", watch(&data, readers, in_locked, on_locked));
     }
 }
 
@@ -61,9 +61,9 @@ struct Seen {
 }
 
 fn print(suite: &mut Suite, readers: usize, side: &str, seen: Seen) {
-    let prefix = format!("index/shared/{readers}-readers/{side}");
+    let prefix = format!("index/shared/readers-{readers}/{side}");
     suite.value(format!("{prefix}/searches"), Unit::PerSecond, seen.searches_per_second);
-    if !side.starts_with("undisturbed") {
+    if side.starts_with("changing") {
         suite.value(format!("{prefix}/changes"), Unit::PerSecond, seen.changes_per_second);
     }
     suite.value(format!("{prefix}/p99"), Unit::Nanos, seen.p99);
