@@ -5,7 +5,7 @@ use edgekit_qlearning::{ActionMask, Agent, End, HashedTable, Table, Transition};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    let mut bytes = b"EKQA\x01\x00".to_vec();
+    let mut bytes = b"EKQA\x02\x00".to_vec();
     bytes.push(HashedTable::KIND);
     bytes.extend((body.len() as u64).to_le_bytes());
     bytes.extend(crc32fast::hash(body).to_le_bytes());

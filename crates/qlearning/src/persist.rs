@@ -8,7 +8,8 @@ use crate::multi_step::Trail;
 use crate::{Agent, AgentConfig, Algorithm, Error, ErrorKind, Rows, Table};
 
 const MAGIC: [u8; 4] = *b"EKQA";
-const VERSION: u16 = 1;
+/// Version 1 had one number for upper confidence bounds where there is a schedule now.
+const VERSION: u16 = 2;
 /// Magic, version, table kind, length of the body, CRC-32 of the body.
 const HEADER: usize = 4 + 2 + 1 + 8 + 4;
 

@@ -14,11 +14,9 @@ pub enum Policy {
     /// Legal action a with probability proportional to exp(Q(a) / temperature) (S&B 2.8). The
     /// schedule is the temperature's; it is kept at 10⁻⁶ or above.
     Softmax(Schedule),
-    /// The action with the largest Q(a) + c·√(ln N / n(a)), untried ones first (S&B 2.7).
-    UpperConfidence {
-        /// c, how much uncertainty counts.
-        exploration: f32,
-    },
+    /// The action with the largest Q(a) + c·√(ln N / n(a)), untried ones first (S&B 2.7). The
+    /// schedule is that of c, how much uncertainty counts.
+    UpperConfidence(Schedule),
 }
 
 impl Policy {
@@ -29,9 +27,7 @@ impl Policy {
         match self {
             Policy::EpsilonGreedy(epsilon) => epsilon.validate("epsilon", 0.0, 1.0),
             Policy::Softmax(temperature) => temperature.validate("temperature", 0.0, f32::MAX),
-            Policy::UpperConfidence { exploration } => {
-                Schedule::Constant(*exploration).validate("exploration", 0.0, f32::MAX)
-            }
+            Policy::UpperConfidence(c) => c.validate("c", 0.0, f32::MAX),
         }
     }
 
@@ -60,8 +56,8 @@ impl Policy {
             Policy::Softmax(temperature) => {
                 pick_softmax(values, legal, temperature.at(step), rng.random())
             }
-            Policy::UpperConfidence { exploration } => {
-                let bounds = upper_bounds(values, visits, legal, *exploration);
+            Policy::UpperConfidence(c) => {
+                let bounds = upper_bounds(values, visits, legal, c.at(step));
                 pick_bit(best_actions(&bounds[..values.len()], legal), rng.next_u32())
             }
         }
@@ -79,8 +75,8 @@ impl Policy {
                 let (weights, total) = softmax(values, legal, temperature.at(step));
                 bits(legal).map(|a| weights[a] * values[a]).sum::<f32>() / total
             }
-            Policy::UpperConfidence { exploration } => {
-                let bounds = upper_bounds(values, visits, legal, *exploration);
+            Policy::UpperConfidence(c) => {
+                let bounds = upper_bounds(values, visits, legal, c.at(step));
                 mean(best_actions(&bounds[..values.len()], legal))
             }
         }

@@ -104,7 +104,7 @@ fn softmax_and_confidence_bounds_explore_well_enough_for_the_cliff() {
     let cliff = cliff_walking();
     for policy in [
         Policy::Softmax(Schedule::Exponential { from: 5.0, to: 0.1, half_life: 5_000 }),
-        Policy::UpperConfidence { exploration: 2.0 },
+        Policy::UpperConfidence(Schedule::Constant(2.0)),
     ] {
         let config = AgentConfig { policy, ..constant(0.5, 0.1, 1.0) };
         let value = learned(&cliff, dense(&cliff), config, 200, 50_000);

@@ -108,7 +108,7 @@ fn an_expectation_is_the_mean_of_what_the_policy_would_pick() {
     near(expected(soft, ActionMask::ALL), (a + 2.0 * b + 5.0 * c) / (a + b + c));
     near(expected(soft, first_two), (a + 2.0 * b) / (a + b));
     // The first action was tried twice: 1 + 3 √(ln 4 / 2) = 3.5, 2 + 3 √ln 4 = 5.5, 5 + 3.5 = 8.5.
-    let bounds = Policy::UpperConfidence { exploration: 3.0 };
+    let bounds = Policy::UpperConfidence(Schedule::Constant(3.0));
     near(expected(bounds, ActionMask::ALL), 5.0);
     near(expected(bounds, first_two), 2.0);
 }
@@ -117,20 +117,33 @@ fn an_expectation_is_the_mean_of_what_the_policy_would_pick() {
 fn upper_confidence_weighs_how_often_something_was_tried() {
     // 10 and 9.5 after 8 and 2 visits: the bounds cross at c = 0.5 / (√(ln 10 / 2) − √(ln 10 / 8)).
     let crossing = 0.5 / ((10f32.ln() / 2.0).sqrt() - (10f32.ln() / 8.0).sqrt());
-    for (exploration, picked) in [(0.99 * crossing, 0), (1.01 * crossing, 1), (0.0, 0)] {
-        let policy = Policy::UpperConfidence { exploration };
+    let falling = Schedule::Linear { from: 2.0 * crossing, to: 0.0, over: 100 };
+    let constant = Schedule::Constant;
+    for (c, step, picked) in [
+        (constant(0.99 * crossing), 0, 0),
+        (constant(1.01 * crossing), 0, 1),
+        (constant(0.0), 0, 0),
+        (falling, 49, 1),
+        (falling, 51, 0),
+    ] {
+        let policy = Policy::UpperConfidence(c);
         let mut agent =
             Agent::dense(1, 2, AgentConfig { policy, ..AgentConfig::default() }).unwrap();
         let known = |action, value, visits| Entry { state: 0, action, value, visits };
+        for _ in 0..step {
+            let (end, next_mask) = (End::Terminated, ActionMask::ALL);
+            let t = Transition { state: 0, action: 0, reward: 0.0, next_state: 0, next_mask, end };
+            agent.learn(&t).unwrap();
+        }
         agent.import(&[known(0, 10.0, 8), known(1, 9.5, 2)]).unwrap();
-        assert_eq!(agent.act(0, ActionMask::ALL).unwrap(), picked, "c = {exploration}");
+        assert_eq!(agent.act(0, ActionMask::ALL).unwrap(), picked, "{c:?} at {step}");
     }
 }
 
 #[test]
 fn upper_confidence_tries_everything_first() {
     let config = AgentConfig {
-        policy: Policy::UpperConfidence { exploration: 1.0 },
+        policy: Policy::UpperConfidence(Schedule::Constant(1.0)),
         ..AgentConfig::default()
     };
     let mut agent = Agent::dense(1, 5, config).unwrap();
