@@ -7,6 +7,8 @@ mod naive;
 mod peak;
 #[cfg(feature = "peers")]
 mod peers;
+#[cfg(feature = "peers")]
+mod product_peers;
 mod products;
 #[cfg(feature = "peers")]
 mod python;
@@ -24,6 +26,8 @@ pub fn declare(suite: &mut Suite) {
     products::declare(suite);
     #[cfg(feature = "peers")]
     peers::declare(suite);
+    #[cfg(feature = "peers")]
+    product_peers::declare(suite);
 }
 
 /// Evenly distributed values in [-1, 1) on a 64-byte boundary, always the same for a seed.

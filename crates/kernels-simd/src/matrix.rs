@@ -127,8 +127,8 @@ impl Default for Epilogue<'_> {
     }
 }
 
-/// An activation that is fused into a product: applied while the values are in the first-level cache,
-/// or still in registers.
+/// An activation that is fused into a product: applied while the values are in a near cache, or
+/// still in registers.
 ///
 /// Each but the first is the method of [`Kernels`](crate::Kernels) of that name, which states its
 /// formula and error.

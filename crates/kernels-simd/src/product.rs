@@ -163,10 +163,13 @@ impl Kernels {
     ) {
         let (rows, cols, steps) = (c.rows, c.cols, a.cols);
         let [room_a, room_b] = &mut scratch.floats;
-        let plain = match b {
-            RightOperand::Plain(b) => rows <= PLAIN_ROWS && b.col_step == 1 && cols % UNIT == 0,
+        let few = match b {
+            RightOperand::Plain(b) => rows <= PLAIN_ROWS && b.col_step == 1,
             RightOperand::Packed(_) => false,
         };
+        // Only whole registers can be read where they are; the columns behind them are packed.
+        let whole = if few { cols / UNIT * UNIT } else { cols };
+        let columns = blocks(whole).chain((whole < cols).then_some((whole, cols - whole)));
         for (step, depth) in parts(steps, STEPS, 1) {
             let is_last = step + depth == steps;
             let last = Last {
@@ -181,12 +184,12 @@ impl Kernels {
                 other => other,
             };
             let bias = if is_last { epilogue.bias.unwrap_or(&[]) } else { &[] };
-            for (col, across) in blocks(cols) {
+            for (col, across) in columns.clone() {
                 let b = match b {
                     RightOperand::Packed(b) => Columns::Packed(b.block(step, depth, col, across)),
                     RightOperand::Plain(b) => {
                         let b = b.part(step, col, depth, across);
-                        if plain {
+                        if few && across % UNIT == 0 {
                             Columns::Plain(b.data, b.row_step)
                         } else {
                             let room = at_least(room_b, depth * across.next_multiple_of(UNIT));
@@ -234,7 +237,7 @@ impl Kernels {
 }
 
 /// The blocks of columns: where each begins and how wide it is, whole groups all.
-fn blocks(cols: usize) -> impl Iterator<Item = (usize, usize)> {
+fn blocks(cols: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
     // What would be left over for a block of its own must not be part of a divided group.
     let width = |left: usize| if left > COLS + UNIT { COLS } else { left };
     let next = move |&(at, across): &(usize, usize)| {

@@ -46,6 +46,20 @@ pub(super) fn declare(suite: &mut Suite) {
             let (a, c) = (Matrix::new(&a2, m, k, k), MatrixMut::new(&mut d, m, n, n));
             best.gemm(a, &packed, c, Epilogue::default(), &mut s);
         });
+        if name == "full/1024" {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build();
+            let (a, b) = (values(m * k, 1), values(k * n, 2));
+            let (mut d, mut s) = (c.clone(), GemmScratch::default());
+            let mut run = move || {
+                let (a, b) = (Matrix::new(&a, m, k, k), Matrix::new(&b, k, n, n));
+                let to = MatrixMut::new(&mut d, m, n, n);
+                best.gemm_parallel(a, b, to, Epilogue::default(), &mut s);
+            };
+            suite.measure(format!("{id}/parallel-4"), Unit::PerSecond, move || match &pool {
+                Ok(pool) => pool.install(|| rate_of(work, &mut run)),
+                Err(_) => f64::NAN,
+            });
+        }
         if name == "64" || name == "32x1024" {
             let (run, bias2) = (product.clone(), bias.clone());
             let (mut d, mut s) = (c.clone(), GemmScratch::default());
