@@ -5,24 +5,18 @@
 //! vector the choice among its true neighbours. Each row is chosen from the graph as it was before,
 //! so the result does not depend on the order, nor on how many threads there are.
 
-#[cfg(feature = "rayon")]
-use rayon::prelude::*;
-
-use super::insert::Build;
+use super::bulk::each;
+use super::sight::{Sight, scout};
 use super::{Graph, HnswIndex};
 use crate::Error;
-
-/// Among how many of its nearest a vector chooses: those farther away add links that cost searches
-/// more distances than they save.
-const NEAREST: usize = 64;
 
 impl HnswIndex {
     /// Chooses the bottom links of all vectors anew, on all of rayon's threads if there is that
     /// feature. Worth it when an index is filled and will be searched for long: the same recall then
     /// takes a tenth to a fourth fewer distances. Before [`optimize`](Self::optimize), if both.
     ///
-    /// Costs about a third of what inserting all vectors with the default settings costs, and for its
-    /// time the memory of the links once more, twice if they are many.
+    /// Costs about a third of inserting all vectors, and for its time the memory of the links twice
+    /// and, for storage of more than a byte a value, a byte a value.
     ///
     /// # Errors
     ///
@@ -30,13 +24,12 @@ impl HnswIndex {
     pub fn refine(&mut self) -> Result<(), Error> {
         self.vectors.check_writable()?;
         let HnswIndex { config, vectors, links, .. } = self;
-        let (vectors, old) = (&*vectors, &*links);
+        let scout = scout(vectors, &[], &[]);
+        let (sight, old) = (Sight::through(vectors, scout.as_ref()), &*links);
         let width = old.width(0);
-        let nearest = NEAREST.max(width).min(vectors.len().max(1));
         let nodes: Vec<u32> = vectors.live().collect();
-        let chosen = each(&nodes, |build, &node| {
-            build.choose_again(vectors, old, config.alpha, node, nearest)
-        });
+        let chosen =
+            each(&nodes, |build, &node| build.choose_again(sight, old, config.alpha, node));
         let mut rows = vec![Vec::new(); old.len()];
         for (&node, row) in nodes.iter().zip(&chosen) {
             row.iter().for_each(|&other| rows[other as usize].push(node));
@@ -59,26 +52,12 @@ impl HnswIndex {
             if row.len() <= width {
                 return row.clone();
             }
-            build.select.choose_among(vectors, old, config.alpha, node, row);
+            build.select.choose_among(sight, old, config.alpha, node, 0, row);
             build.select.kept.clone()
         });
         for (node, row) in nodes.into_iter().zip(rows) {
             links.set(node, 0, row.into_iter());
         }
         Ok(())
-    }
-}
-
-/// What `choose` makes of each item, in their order.
-fn each<T: Sync, R: Send>(
-    items: &[T],
-    choose: impl Fn(&mut Build, &T) -> R + Send + Sync,
-) -> Vec<R> {
-    #[cfg(feature = "rayon")]
-    return items.par_iter().map_init(Build::new, choose).collect();
-    #[cfg(not(feature = "rayon"))]
-    {
-        let mut build = Build::new();
-        items.iter().map(|item| choose(&mut build, item)).collect()
     }
 }
