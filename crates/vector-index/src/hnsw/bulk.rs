@@ -26,8 +26,8 @@ impl HnswIndex {
     /// always the same.
     ///
     /// Faster than one by one even on one thread: storage of more than a byte a value is walked by
-    /// codes of one byte, which are made for the time of the call, and [`Storage::Binary`] without
-    /// originals is linked by such codes too, and so better and very much faster.
+    /// codes of one byte, which are made for the time of the call, and so is [`Storage::Binary`]
+    /// without originals, whose rows are slow to make again from signs.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl HnswIndex {
         }
         // Codes of all are for those who add many.
         let many = nodes.len() * SHARE >= self.len();
-        let scout = many.then(|| scout(&self.vectors, &nodes, vectors)).flatten();
+        let scout = many.then(|| scout(&self.vectors)).flatten();
         // Free slots that are used again are linked to already, from the time before.
         let mut dead = self.vectors.dead().to_vec();
         nodes.iter().for_each(|&node| dead[node as usize / 64] |= 1 << (node % 64));

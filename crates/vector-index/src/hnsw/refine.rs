@@ -24,7 +24,7 @@ impl HnswIndex {
     pub fn refine(&mut self) -> Result<(), Error> {
         self.vectors.check_writable()?;
         let HnswIndex { config, vectors, links, .. } = self;
-        let scout = scout(vectors, &[], &[]);
+        let scout = scout(vectors);
         let (sight, old) = (Sight::through(vectors, scout.as_ref()), &*links);
         let width = old.width(0);
         let nodes: Vec<u32> = vectors.live().collect();
@@ -59,5 +59,36 @@ impl HnswIndex {
             links.set(node, 0, row.into_iter());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::mix64;
+    use crate::{HnswConfig, Index, Metric};
+
+    #[test]
+    fn most_links_are_mutual() {
+        let value = |i: u64| (mix64(i) >> 40) as f32 / (1 << 24) as f32;
+        let config = HnswConfig { metric: Metric::L2Squared, m: 8, ..HnswConfig::default() };
+        let mut index = HnswIndex::new(8, config).unwrap();
+        for id in 0..600 {
+            let vector: Vec<f32> = (0..8).map(|d| value(id * 8 + d)).collect();
+            index.insert(id, &vector).unwrap();
+        }
+        let mutual = |index: &HnswIndex| {
+            let links = &index.links;
+            let linked = |from, to| links.neighbors(from, 0).any(|other| other == to);
+            let all = (0..600).flat_map(|node| links.neighbors(node, 0).map(move |to| (node, to)));
+            let (back, all) = all.fold((0, 0), |(back, all), (node, to)| {
+                (back + usize::from(linked(to, node)), all + 1)
+            });
+            back as f64 / all as f64
+        };
+        let before = mutual(&index);
+        index.refine().unwrap();
+        let after = mutual(&index);
+        assert!(after > 0.8, "{before} became {after}");
     }
 }

@@ -44,37 +44,23 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// Codes for [`Sight::through`] of all vectors; none for storage that is fast as it is. `given` are
-/// rows of the slots in `new` as they were before signs were made of them.
-pub(super) fn scout(vectors: &Vectors, new: &[u32], given: &[f32]) -> Option<Store> {
-    let blind = vectors.storage == Storage::Binary(Originals::None);
-    let large = matches!(vectors.storage, Storage::F32 | Storage::F16 | Storage::Bf16);
-    if !(blind || large) {
-        return None;
+/// Codes for [`Sight::through`] of all vectors; none for storage that is fast as it is.
+pub(super) fn scout(vectors: &Vectors) -> Option<Store> {
+    match vectors.storage {
+        Storage::F32 | Storage::F16 | Storage::Bf16 | Storage::Binary(Originals::None) => {}
+        Storage::Int8(_) | Storage::Int4(_) | Storage::Binary(_) => return None,
     }
     let (dim, slots) = (vectors.dim, vectors.slots());
-    let given = if blind { given } else { &[] };
-    let mut buffer = vec![0.0; dim];
+    let (exact, mut buffer) = (vectors.exact(), vec![0.0; dim]);
     let mut sample = Vec::new();
-    if given.is_empty() {
-        for slot in (0..slots as u32).step_by(slots.div_ceil(SAMPLE).max(1)) {
-            sample.extend_from_slice(vectors.exact().row(slot, &mut buffer));
-        }
-    } else {
-        for row in given.chunks_exact(dim).step_by(new.len().div_ceil(SAMPLE)) {
-            vectors.metric.prepare(row, &mut buffer).ok()?;
-            sample.extend_from_slice(&buffer);
-        }
+    for slot in (0..slots as u32).step_by(slots.div_ceil(SAMPLE).max(1)) {
+        sample.extend_from_slice(exact.row(slot, &mut buffer));
     }
     let codec = ScalarCodec::learn(CodeBits::Eight, dim, sample.chunks_exact(dim)).ok()?;
     let mut scout = Store::new(vectors.metric, dim, codes(codec));
     scout.reserve(slots);
     for slot in 0..slots {
-        scout.set(slot, vectors.exact().row(slot as u32, &mut buffer));
-    }
-    for (&slot, row) in new.iter().zip(given.chunks_exact(dim)) {
-        vectors.metric.prepare(row, &mut buffer).ok()?;
-        scout.set(slot as usize, &buffer);
+        scout.set(slot, exact.row(slot as u32, &mut buffer));
     }
     Some(scout)
 }
