@@ -66,7 +66,7 @@ fn real(suite: &mut Suite, dim: usize) {
     let sure = data.truth_is_right();
     suite.check(format!("index/{dim}/truth"), sure.is_ok(), || sure.unwrap_err());
 
-    let config = HnswConfig { metric: data.metric, ..HnswConfig::default() };
+    let config = HnswConfig { metric: data.metric, alpha: 1.1, ..HnswConfig::default() };
     let index = Rc::new(build(config, &data));
     let bytes = index.memory_bytes() as f64 / data.len() as f64;
     suite.value(format!("index/{dim}/hnsw/bytes-per-vector"), Unit::Bytes, bytes);
@@ -103,13 +103,18 @@ fn real(suite: &mut Suite, dim: usize) {
     python::scan(suite, &data);
 }
 
+/// An index to be searched for long, on one thread, as the others build theirs.
 fn build(config: HnswConfig, data: &Dataset) -> HnswIndex {
-    let sample: Vec<f32> = data.base().take(2_000).flatten().copied().collect();
-    let mut index = HnswIndex::trained(data.dim, config, &sample).expect("the settings are valid");
-    index.reserve(data.len());
-    for (id, vector) in data.base().enumerate() {
-        index.insert(id as u64, vector).expect("the data is finite");
-    }
+    let rows: Vec<f32> = data.base().flatten().copied().collect();
+    let ids: Vec<u64> = (0..data.len() as u64).collect();
+    let sample = &rows[..rows.len().min(2_000 * data.dim)];
+    let mut index = HnswIndex::trained(data.dim, config, sample).expect("the settings are valid");
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    one.install(|| {
+        index.insert_many(&ids, &rows)?;
+        index.refine()
+    })
+    .expect("the data is finite");
     index.shrink_to_fit();
     index
 }

@@ -167,6 +167,31 @@ mod tests {
         assert_eq!(pool.iter().collect::<Vec<_>>(), [(1.0, 1), (2.0, 2), (3.0, 3)]);
     }
 
+    /// Against sorting everything, at capacities on both sides of a short pool.
+    #[test]
+    fn a_pool_keeps_what_sorting_would() {
+        for capacity in [1, 2, 63, 64, 65, 66, 150] {
+            let mut pool = Pool::default();
+            pool.reset(capacity);
+            let (mut all, mut expanded) = (Vec::new(), Vec::new());
+            for id in 0..400_u32 {
+                let distance = (crate::hash::mix64(id.into()) % 97) as f32;
+                pool.offer(distance, id);
+                all.push((distance as u32, id));
+                all.sort_unstable();
+                all.truncate(capacity);
+                let kept: Vec<_> = pool.iter().map(|(d, id)| (d as u32, id)).collect();
+                assert_eq!(kept, all, "capacity {capacity}");
+                if id % 3 == 0 {
+                    let nearest = all.iter().map(|&(_, id)| id).find(|id| !expanded.contains(id));
+                    assert!(nearest.is_none() || pool.peek().is_some());
+                    assert_eq!(pool.next_unexpanded(), nearest);
+                    expanded.extend(nearest);
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_entry_that_was_expanded_still_bounds_the_pool() {
         let mut pool = Pool::default();

@@ -484,6 +484,14 @@ impl Store {
 }
 
 impl Query {
+    /// Takes the values of a row.
+    pub(crate) fn take(&mut self, rows: &Store, slot: u32) {
+        let Query { values, buffer, .. } = self;
+        values.resize(rows.dim, 0.0);
+        buffer.resize(rows.dim, 0.0);
+        values.copy_from_slice(rows.row(slot, buffer));
+    }
+
     /// Leaves the products of the planes with `n` rows' signs in `products`; `hamming` compares a
     /// plane with each.
     fn differ(&mut self, codec: &BinaryCodec, n: usize, hamming: impl Fn(&[u8], &mut [u32])) {

@@ -112,16 +112,6 @@ impl Stored {
         Ok(())
     }
 
-    /// Makes the vector in `slot` a query.
-    pub(crate) fn query_of(&self, slot: u32, out: &mut Query) {
-        out.values.resize(self.dim, 0.0);
-        let mut buffer = std::mem::take(&mut out.buffer);
-        buffer.resize(self.dim, 0.0);
-        out.values.copy_from_slice(self.exact().row(slot, &mut buffer));
-        out.buffer = buffer;
-        self.codes.aim(out);
-    }
-
     /// Turns the candidates in the scratch's pool into its results: the `k` nearest, scored again
     /// with the originals if there are any.
     pub(crate) fn finish(&self, k: usize, scratch: &mut Scratch) {

@@ -2,7 +2,6 @@
 
 mod allocation;
 mod batch;
-#[cfg(feature = "rayon")]
 mod bulk;
 mod change;
 mod contract;

@@ -1,15 +1,19 @@
-//! Inserting many vectors on all of rayon's threads.
+//! Inserting many vectors at once, on all of rayon's threads if there is that feature.
 //!
 //! Batches of a small share of the index are inserted together (as in ParlayANN, Manohar and others
 //! 2024): each new node finds its neighbours in the graph as it was before the batch, then each node
 //! that gains links chooses its row anew. No step writes what another reads, so there are no locks,
 //! and the result does not depend on how many threads there are.
 
+#[cfg(feature = "rayon")]
 use rayon::prelude::*;
 
 use super::insert::{Build, adopt};
+use super::sight::{Sight, scout};
 use super::{Graph, HnswIndex, Links};
-use crate::vectors::Vectors;
+#[cfg(doc)]
+use crate::Storage;
+use crate::store::Store;
 use crate::{Error, ErrorKind, Index};
 
 /// A batch is at most this share of what is linked already: vectors of one batch do not see each
@@ -17,8 +21,13 @@ use crate::{Error, ErrorKind, Index};
 const SHARE: usize = 16;
 
 impl HnswIndex {
-    /// Stores many vectors (one behind the other, `ids[i]` for the i-th) on rayon's threads. Recall
-    /// is that of inserting one by one; the graph is another, but always the same.
+    /// Stores many vectors (one behind the other, `ids[i]` for the i-th), on all of rayon's threads if
+    /// there is that feature. Recall is that of inserting one by one; the graph is another, but
+    /// always the same.
+    ///
+    /// Faster than one by one even on one thread: storage of more than a byte a value is walked by
+    /// codes of one byte, which are made for the time of the call, and so is [`Storage::Binary`]
+    /// without originals, whose rows are slow to make again from signs.
     ///
     /// # Errors
     ///
@@ -45,6 +54,12 @@ impl HnswIndex {
         for (&id, vector) in ids.iter().zip(vectors.chunks_exact(dim)) {
             nodes.push(self.push(id, vector)?);
         }
+        // Codes of all are for those who add many.
+        let many = nodes.len() * SHARE >= self.len();
+        let scout = many.then(|| scout(&self.vectors)).flatten();
+        // Free slots that are used again are linked to already, from the time before.
+        let mut dead = self.vectors.dead().to_vec();
+        nodes.iter().for_each(|&node| dead[node as usize / 64] |= 1 << (node % 64));
         let mut rest = &nodes[..];
         while let Some(&first) = rest.first() {
             let size = ((linked + nodes.len() - rest.len()) / SHARE).clamp(1, rest.len());
@@ -52,28 +67,29 @@ impl HnswIndex {
             // A node above all others becomes the entry, which the others of a batch rely on.
             let is_low = |&&node: &&u32| self.links.level(node) <= top_level;
             let low = rest[..size].iter().take_while(is_low).count();
-            if low == 0 || self.entry.is_none() {
-                self.link(first, self.links.level(first));
-                rest = &rest[1..];
+            let count = if low == 0 || self.entry.is_none() {
+                self.link(first, scout.as_ref(), Some(&dead));
+                1
             } else {
-                self.link_batch(&rest[..low]);
-                rest = &rest[low..];
-            }
+                self.link_batch(&rest[..low], scout.as_ref(), &dead);
+                low
+            };
+            let (linked, others) = rest.split_at(count);
+            linked.iter().for_each(|&node| dead[node as usize / 64] &= !(1 << (node % 64)));
+            rest = others;
         }
         Ok(())
     }
 
-    fn link_batch(&mut self, nodes: &[u32]) {
+    /// `dead` are, besides those that are, the nodes that are not linked yet.
+    fn link_batch(&mut self, nodes: &[u32], scout: Option<&Store>, dead: &[u64]) {
         let HnswIndex { config, vectors, links, entry, .. } = self;
         let Some(top) = *entry else { return };
-        let vectors: &Vectors = vectors;
+        let sight = Sight { dead, ..Sight::through(vectors, scout) };
         let seen: &Links = links;
-        let choices: Vec<_> = nodes
-            .par_iter()
-            .map_init(Build::new, |build, &node| {
-                build.choose(config, vectors, seen, top, node, seen.level(node))
-            })
-            .collect();
+        let choices = each(nodes, |build, &node| {
+            build.choose(config, sight, seen, top, node, seen.level(node))
+        });
         // (layer, who is linked to, by whom)
         let mut back: Vec<(usize, u32, u32)> = Vec::new();
         for (&node, mut choice) in nodes.iter().zip(choices) {
@@ -94,15 +110,20 @@ impl HnswIndex {
         back.sort_unstable();
         let seen: &Links = links;
         let groups: Vec<_> = back.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).collect();
-        let rows: Vec<_> = groups
-            .par_iter()
-            .map_init(Build::new, |build, group| {
-                let (layer, node, _) = group[0];
-                let others = group.iter().map(|&(_, _, other)| other);
-                build.select.rechoose(vectors, seen, config.alpha, node, layer, others);
-                (layer, node, build.select.kept.clone())
-            })
-            .collect();
+        let rows = each(&groups, |build, group| {
+            let (layer, node, _) = group[0];
+            let mut row: Vec<u32> = seen.neighbors(node, layer).collect();
+            for &(_, _, other) in group.iter() {
+                if !row.contains(&other) {
+                    row.push(other);
+                }
+            }
+            if row.len() > seen.width(layer) {
+                build.select.choose_among(sight, seen, config.alpha, node, layer, &row);
+                row.clone_from(&build.select.kept);
+            }
+            (layer, node, row)
+        });
         for (layer, node, row) in rows {
             links.set(node, layer, row.into_iter());
         }
@@ -117,4 +138,18 @@ fn make_room(links: &mut Links, parent: u32, node: u32) {
         row[at] = node;
     }
     links.set(parent, 0, row.into_iter());
+}
+
+/// What `choose` makes of each item, in their order.
+pub(super) fn each<T: Sync, R: Send>(
+    items: &[T],
+    choose: impl Fn(&mut Build, &T) -> R + Send + Sync,
+) -> Vec<R> {
+    #[cfg(feature = "rayon")]
+    return items.par_iter().map_init(Build::new, choose).collect();
+    #[cfg(not(feature = "rayon"))]
+    {
+        let mut build = Build::new();
+        items.iter().map(|item| choose(&mut build, item)).collect()
+    }
 }

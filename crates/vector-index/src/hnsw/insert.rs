@@ -2,16 +2,20 @@
 
 use aligned_vec::{AVec, ConstAlign};
 
+use super::sight::Sight;
 use super::{Graph, HnswConfig, HnswIndex, Links};
 use crate::pool::{distance, id, pack};
 use crate::scratch::Walk;
-use crate::store::Query;
+use crate::store::{Query, Store};
 use crate::stored::rerank;
-use crate::vectors::Vectors;
 
 /// Distances computed at a time when a candidate is compared with those kept: most candidates that
 /// are refused are refused by one of the first few.
 const BATCH: usize = 8;
+
+/// Among how many of its nearest a vector chooses, if its rows are not longer: those farther away add
+/// links that cost searches more distances than they save.
+const NEAREST: usize = 64;
 
 /// Working memory of changes to the graph, kept from one to the next.
 pub(super) struct Build {
@@ -63,19 +67,23 @@ pub(super) struct Choice {
 }
 
 impl HnswIndex {
-    /// Links a node that has none yet, which takes part in the layers up to `level`.
-    pub(super) fn link(&mut self, node: u32, level: usize) {
+    /// Links a node that has none yet, by [`Sight::through`]. `dead` are nodes that must not be
+    /// visited, if they are more than are dead.
+    pub(super) fn link(&mut self, node: u32, scout: Option<&Store>, dead: Option<&[u64]>) {
         let HnswIndex { config, vectors, links, entry, build, .. } = self;
         let Some(top) = *entry else {
             *entry = Some(node);
             return;
         };
-        let mut choice = build.choose(config, vectors, links, top, node, level);
+        let level = links.level(node);
+        let sight = Sight::through(vectors, scout);
+        let sight = Sight { dead: dead.unwrap_or(sight.dead), ..sight };
+        let mut choice = build.choose(config, sight, links, top, node, level);
         adopt(links, node, &mut choice);
         for (layer, neighbors) in choice.layers.iter().enumerate().rev() {
             links.set(node, layer, neighbors.iter().copied());
             for &neighbor in neighbors {
-                build.select.link_back(vectors, links, config.alpha, neighbor, node, layer);
+                build.select.link_back(sight, links, config.alpha, neighbor, node, layer);
             }
         }
         if level > links.level(top) {
@@ -89,7 +97,7 @@ impl Build {
     pub(super) fn choose(
         &mut self,
         config: &HnswConfig,
-        vectors: &Vectors,
+        sight: Sight<'_>,
         links: &Links,
         top: u32,
         node: u32,
@@ -97,10 +105,11 @@ impl Build {
     ) -> Choice {
         let Build { walk, query, select } = self;
         let top_level = links.level(top);
-        vectors.query_of(node, query);
-        let dead = vectors.dead();
+        sight.query_of(node, query);
+        let dead = sight.dead;
+        let nearest = nearest(links);
         let score = |query: &mut Query, slots: &[u32], out: &mut [f32]| {
-            vectors.codes.distances(query, slots, out)
+            sight.walked.distances(query, slots, out)
         };
         links.descend(top, top_level, level.min(top_level), dead, walk, |slots, out| {
             score(query, slots, out);
@@ -109,44 +118,45 @@ impl Build {
             Choice { layers: vec![Vec::new(); level.min(top_level) + 1], parents: Vec::new() };
         for (layer, neighbors) in choice.layers.iter_mut().enumerate().rev() {
             // A file may say any number; there are no more candidates than vectors.
-            let ef = config.ef_construction.min(vectors.len());
+            let ef = config.ef_construction.min(sight.vectors.len());
             links.beam(layer, ef, dead, walk, |slots, out| score(query, slots, out));
-            if let Some(originals) = &vectors.originals {
-                rerank(originals, query, &mut walk.pool, ef, &mut walk.slots, &mut walk.distances);
+            if let Some(finer) = sight.finer {
+                rerank(finer, query, &mut walk.pool, nearest, &mut walk.slots, &mut walk.distances);
             }
-            select.consider(vectors, node, walk);
+            select.consider(sight, node, walk, nearest);
             // As in the paper, m links at first even where 2m fit: the rest fills up with links
             // back, which is measured to be as good as choosing 2m at once and twice as fast.
-            select.diverse(vectors, config.alpha, config.m, |_| false);
+            select.diverse(sight, config.alpha, config.m, |_| false);
             neighbors.extend_from_slice(&select.kept);
         }
         choice.parents.extend_from_slice(&select.candidates);
         choice
     }
 
-    /// Chooses the bottom links of a node that is linked already among the `nearest` that a walk
-    /// finds around it.
+    /// Chooses the bottom links of a node that is linked already among the nearest that a walk finds
+    /// around it.
     pub(super) fn choose_again(
         &mut self,
-        vectors: &Vectors,
+        sight: Sight<'_>,
         links: &Links,
         alpha: f32,
         node: u32,
-        nearest: usize,
     ) -> Vec<u32> {
         let Build { walk, query, select } = self;
-        vectors.query_of(node, query);
+        let nearest = nearest(links);
+        sight.query_of(node, query);
         walk.pool.reset(1);
         walk.pool.offer(f32::NEG_INFINITY, node);
-        links.beam(0, nearest + 1, vectors.dead(), walk, |slots, out| {
-            vectors.codes.distances(query, slots, out);
+        let ef = (nearest + 1).min(sight.vectors.len());
+        links.beam(0, ef, sight.dead, walk, |slots, out| {
+            sight.walked.distances(query, slots, out);
         });
-        if let Some(originals) = &vectors.originals {
+        if let Some(finer) = sight.finer {
             let (slots, distances) = (&mut walk.slots, &mut walk.distances);
-            rerank(originals, query, &mut walk.pool, nearest + 1, slots, distances);
+            rerank(finer, query, &mut walk.pool, ef, slots, distances);
         }
-        select.consider(vectors, node, walk);
-        select.diverse(vectors, alpha, links.width(0), |_| false);
+        select.consider(sight, node, walk, nearest);
+        select.diverse(sight, alpha, links.width(0), |_| false);
         select.kept.clone()
     }
 }
@@ -169,11 +179,15 @@ pub(super) fn adopt(links: &mut Links, node: u32, choice: &mut Choice) {
     links.set_parent(node, parent);
 }
 
+fn nearest(links: &Links) -> usize {
+    NEAREST.max(links.width(0))
+}
+
 impl Select {
     /// Links `from` to `node` unless it is; a full row is chosen anew among its links and `node`.
     pub(super) fn link_back(
         &mut self,
-        vectors: &Vectors,
+        sight: Sight<'_>,
         links: &mut Links,
         alpha: f32,
         from: u32,
@@ -186,36 +200,38 @@ impl Select {
         }
         self.slots.clear();
         self.slots.extend(links.neighbors(from, layer).chain([node]));
-        self.relink(vectors, links, alpha, from, layer);
+        self.relink(sight, links, alpha, from, layer);
         links.set(from, layer, self.kept.iter().copied());
     }
 
-    /// Makes what a walk found around `node` the candidates.
-    fn consider(&mut self, vectors: &Vectors, node: u32, walk: &Walk) {
-        let offset = vectors.build_offset();
+    /// Makes the nearest that a walk found around `node` the candidates.
+    fn consider(&mut self, sight: Sight<'_>, node: u32, walk: &Walk, nearest: usize) {
+        let offset = sight.vectors.build_offset();
         let found = walk.pool.iter().filter(|&(_, slot)| slot != node);
         self.candidates.clear();
-        self.candidates.extend(found.map(|(distance, slot)| pack(distance + offset, slot)));
+        let packed = found.map(|(distance, slot)| pack(distance + offset, slot));
+        self.candidates.extend(packed.take(nearest));
     }
 
     /// Leaves in `self.kept` the links of `node` chosen among `slots`.
     pub(super) fn choose_among(
         &mut self,
-        vectors: &Vectors,
+        sight: Sight<'_>,
         links: &Links,
         alpha: f32,
         node: u32,
+        layer: usize,
         slots: &[u32],
     ) {
         self.slots.clear();
         self.slots.extend_from_slice(slots);
-        self.relink(vectors, links, alpha, node, 0);
+        self.relink(sight, links, alpha, node, layer);
     }
 
     /// Leaves in `self.kept` the links of `node` chosen among those it has and `others`.
     pub(super) fn rechoose(
         &mut self,
-        vectors: &Vectors,
+        sight: Sight<'_>,
         links: &Links,
         alpha: f32,
         node: u32,
@@ -229,22 +245,22 @@ impl Select {
                 self.slots.push(other);
             }
         }
-        self.relink(vectors, links, alpha, node, layer);
+        self.relink(sight, links, alpha, node, layer);
     }
 
     /// Chooses the links of `node` among `self.slots`.
-    fn relink(&mut self, vectors: &Vectors, links: &Links, alpha: f32, node: u32, layer: usize) {
+    fn relink(&mut self, sight: Sight<'_>, links: &Links, alpha: f32, node: u32, layer: usize) {
         let Select { query, slots, distances, candidates, .. } = self;
-        vectors.query_of(node, query);
+        sight.query_of(node, query);
         distances.resize(slots.len(), 0.0);
-        vectors.exact().distances(query, slots, distances);
-        let offset = vectors.build_offset();
+        sight.exact.distances(query, slots, distances);
+        let offset = sight.vectors.build_offset();
         candidates.clear();
         let scored = distances.iter().zip(&*slots);
         candidates.extend(scored.map(|(&distance, &slot)| pack(distance + offset, slot)));
         candidates.sort_unstable();
         let permanent = |other| layer == 0 && links.is_permanent(node, other);
-        self.diverse(vectors, alpha, links.width(layer), permanent);
+        self.diverse(sight, alpha, links.width(layer), permanent);
     }
 
     /// Keeps at most `width` of the candidates: those that are permanent, and going from the
@@ -252,16 +268,16 @@ impl Select {
     /// (algorithm 4 of the HNSW paper, with the slack of Vamana).
     fn diverse(
         &mut self,
-        vectors: &Vectors,
+        sight: Sight<'_>,
         alpha: f32,
         width: usize,
         permanent: impl Fn(u32) -> bool,
     ) {
         let Select { candidates, kept, rows, row, distances, .. } = self;
-        let dim = vectors.dim;
+        let dim = sight.vectors.dim;
         let stride = dim.next_multiple_of(16);
-        let store = vectors.exact();
-        let offset = vectors.build_offset();
+        let store = sight.exact;
+        let offset = sight.vectors.build_offset();
         rows.resize(width * stride, 0.0);
         row.resize(dim, 0.0);
         kept.clear();

@@ -1,6 +1,5 @@
 //! The HNSW graph index: its settings, its type, and how it answers.
 
-#[cfg(feature = "rayon")]
 mod bulk;
 mod check;
 mod insert;
@@ -8,6 +7,7 @@ mod links;
 mod refine;
 mod remove;
 mod search;
+mod sight;
 mod tune;
 mod walk;
 
@@ -256,7 +256,7 @@ impl Index for HnswIndex {
 
     fn insert(&mut self, id: u64, vector: &[f32]) -> Result<(), Error> {
         let node = self.push(id, vector)?;
-        self.link(node, self.links.level(node));
+        self.link(node, None, None);
         Ok(())
     }
 

@@ -5,24 +5,18 @@
 //! vector the choice among its true neighbours. Each row is chosen from the graph as it was before,
 //! so the result does not depend on the order, nor on how many threads there are.
 
-#[cfg(feature = "rayon")]
-use rayon::prelude::*;
-
-use super::insert::Build;
+use super::bulk::each;
+use super::sight::{Sight, scout};
 use super::{Graph, HnswIndex};
 use crate::Error;
-
-/// Among how many of its nearest a vector chooses: those farther away add links that cost searches
-/// more distances than they save.
-const NEAREST: usize = 64;
 
 impl HnswIndex {
     /// Chooses the bottom links of all vectors anew, on all of rayon's threads if there is that
     /// feature. Worth it when an index is filled and will be searched for long: the same recall then
     /// takes a tenth to a fourth fewer distances. Before [`optimize`](Self::optimize), if both.
     ///
-    /// Costs about a third of what inserting all vectors with the default settings costs, and for its
-    /// time the memory of the links once more, twice if they are many.
+    /// Costs about a third of inserting all vectors, and for its time the memory of the links twice
+    /// and, for storage of more than a byte a value, a byte a value.
     ///
     /// # Errors
     ///
@@ -30,13 +24,12 @@ impl HnswIndex {
     pub fn refine(&mut self) -> Result<(), Error> {
         self.vectors.check_writable()?;
         let HnswIndex { config, vectors, links, .. } = self;
-        let (vectors, old) = (&*vectors, &*links);
+        let scout = scout(vectors);
+        let (sight, old) = (Sight::through(vectors, scout.as_ref()), &*links);
         let width = old.width(0);
-        let nearest = NEAREST.max(width).min(vectors.len().max(1));
         let nodes: Vec<u32> = vectors.live().collect();
-        let chosen = each(&nodes, |build, &node| {
-            build.choose_again(vectors, old, config.alpha, node, nearest)
-        });
+        let chosen =
+            each(&nodes, |build, &node| build.choose_again(sight, old, config.alpha, node));
         let mut rows = vec![Vec::new(); old.len()];
         for (&node, row) in nodes.iter().zip(&chosen) {
             row.iter().for_each(|&other| rows[other as usize].push(node));
@@ -59,7 +52,7 @@ impl HnswIndex {
             if row.len() <= width {
                 return row.clone();
             }
-            build.select.choose_among(vectors, old, config.alpha, node, row);
+            build.select.choose_among(sight, old, config.alpha, node, 0, row);
             build.select.kept.clone()
         });
         for (node, row) in nodes.into_iter().zip(rows) {
@@ -69,16 +62,33 @@ impl HnswIndex {
     }
 }
 
-/// What `choose` makes of each item, in their order.
-fn each<T: Sync, R: Send>(
-    items: &[T],
-    choose: impl Fn(&mut Build, &T) -> R + Send + Sync,
-) -> Vec<R> {
-    #[cfg(feature = "rayon")]
-    return items.par_iter().map_init(Build::new, choose).collect();
-    #[cfg(not(feature = "rayon"))]
-    {
-        let mut build = Build::new();
-        items.iter().map(|item| choose(&mut build, item)).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::mix64;
+    use crate::{HnswConfig, Index, Metric};
+
+    #[test]
+    fn most_links_are_mutual() {
+        let value = |i: u64| (mix64(i) >> 40) as f32 / (1 << 24) as f32;
+        let config = HnswConfig { metric: Metric::L2Squared, m: 8, ..HnswConfig::default() };
+        let mut index = HnswIndex::new(8, config).unwrap();
+        for id in 0..600 {
+            let vector: Vec<f32> = (0..8).map(|d| value(id * 8 + d)).collect();
+            index.insert(id, &vector).unwrap();
+        }
+        let mutual = |index: &HnswIndex| {
+            let links = &index.links;
+            let linked = |from, to| links.neighbors(from, 0).any(|other| other == to);
+            let all = (0..600).flat_map(|node| links.neighbors(node, 0).map(move |to| (node, to)));
+            let (back, all) = all.fold((0, 0), |(back, all), (node, to)| {
+                (back + usize::from(linked(to, node)), all + 1)
+            });
+            back as f64 / all as f64
+        };
+        let before = mutual(&index);
+        index.refine().unwrap();
+        let after = mutual(&index);
+        assert!(after > 0.8, "{before} became {after}");
     }
 }

@@ -1,6 +1,7 @@
 //! How a vector is taken out: its neighbours are linked to each other, its children adopted anew.
 
 use super::insert::Build;
+use super::sight::Sight;
 use super::{Graph, HnswIndex, Links, NONE};
 
 impl HnswIndex {
@@ -12,6 +13,7 @@ impl HnswIndex {
         self.vectors.free(node);
         let HnswIndex { config, vectors, links, entry, build } = self;
         let Build { select, .. } = &mut **build;
+        let sight = Sight::through(vectors, None);
         for layer in (0..=links.level(node)).rev() {
             let around: Vec<u32> =
                 links.neighbors(node, layer).filter(|&slot| !vectors.is_dead(slot)).collect();
@@ -32,7 +34,7 @@ impl HnswIndex {
             for from in near {
                 if !vectors.is_dead(from) && links.drop(from, layer, node) {
                     let others = around.iter().copied();
-                    select.rechoose(vectors, links, config.alpha, from, layer, others);
+                    select.rechoose(sight, links, config.alpha, from, layer, others);
                     links.set(from, layer, select.kept.iter().copied());
                 }
             }
@@ -52,8 +54,8 @@ impl HnswIndex {
                     .find(|&slot| links.has_room(slot) && !links.is_below(slot, child))
                     .unwrap_or_else(|| links.room_below(root));
                 links.set_parent(child, parent);
-                select.link_back(vectors, links, config.alpha, parent, child, 0);
-                select.link_back(vectors, links, config.alpha, child, parent, 0);
+                select.link_back(sight, links, config.alpha, parent, child, 0);
+                select.link_back(sight, links, config.alpha, child, parent, 0);
             }
         }
         if *entry == Some(node) {
