@@ -25,7 +25,7 @@ pub enum Precision {
     /// It halves what is kept of the samples between the way forth and back, to 2 bytes a neuron and
     /// sample (functions whose slope their value does not tell keep their arguments too, in `f32`), and
     /// takes 4 bytes a weight for the rounded ones. It is here to train as machines with bfloat16
-    /// products do: without such products it is a tenth slower, since operands are rounded and widened
+    /// products do: without such products it is slower, since operands are rounded and widened
     /// for those of `f32`.
     ///
     /// For dense networks, and algorithms that step after batches.
