@@ -286,10 +286,10 @@ impl ScalarCodec {
         padding.fill(0);
         let mut total = 0_i32;
         for (d, out) in values.iter_mut().enumerate() {
-            // Grids from anywhere may overflow; what is not a number rounds to 0.
-            let rounded = round((weight(d) * inverse).clamp(-127.0, 127.0));
-            total += rounded;
-            *out = rounded as i8;
+            // Grids from anywhere may overflow; what is not a number rounds to some `i8`, and it is that
+            // which is summed.
+            *out = round((weight(d) * inverse).clamp(-127.0, 127.0)) as i8;
+            total += i32::from(*out);
         }
         let common = match about {
             Origin::Zero => query.iter().zip(&self.middle).map(|(q, m)| q * m).sum(),
@@ -429,6 +429,18 @@ mod tests {
         codec.encode(&[1e30, -7.0], &mut code);
         codec.decode(&code, &mut back);
         assert!(back[0].is_finite() && back[1] == 3.0, "{back:?}");
+    }
+
+    #[test]
+    fn a_grid_that_overflows_folds_to_something() {
+        for bits in [CodeBits::Eight, CodeBits::Four] {
+            let codec = ScalarCodec::from_parts(bits, vec![0.0; 4], vec![1e38; 4]).unwrap();
+            let mut folded = [1; 4];
+            for about in [Origin::Zero, Origin::Middle] {
+                codec.fold(&[1e19, -1e19, 1e19, 1e19], about, &mut folded);
+                assert_eq!(folded, [0; 4], "an infinite weight times nothing is no number");
+            }
+        }
     }
 
     #[test]

@@ -3,8 +3,12 @@
 
 use edgekit_kernels_simd::{self as kernels_simd, GemmScratch, Kernels};
 
-use super::{GROUP, ROWS, Search};
+use super::{ROWS, Search};
 use crate::stored::{Stored, is_dead};
+
+/// Queries that are looked at together for one that a row is near to: that takes no branch for each,
+/// and where one is found, few others have to be gone through.
+const GROUP: usize = 16;
 
 /// All rows, padded to one length.
 #[derive(Clone, Copy)]

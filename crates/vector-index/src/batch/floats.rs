@@ -5,7 +5,7 @@
 
 use edgekit_kernels_simd::{Epilogue, GemmScratch, Kernels, Matrix, MatrixMut};
 
-use super::{GROUP, ROWS, Search};
+use super::{ROWS, Search};
 use crate::Metric;
 use crate::stored::{Stored, is_dead};
 
@@ -34,21 +34,18 @@ impl Stored {
             }
             for ((slot, &norm), scores) in (start..).zip(norms).zip(scores.chunks_exact(count)) {
                 let half = if self.metric == Metric::L2Squared { 0.5 * norm * norm } else { 0.0 };
-                for (group, scores) in scores.chunks(GROUP).enumerate() {
-                    let members = group * GROUP..group * GROUP + scores.len();
-                    let pairs = scores.iter().zip(&limits[members.clone()]);
-                    let near = |any, (score, &limit): (&f32, &f32)| any | (score - half > limit);
-                    if !pairs.fold(false, near) || is_dead(dead, slot as u32) {
-                        continue;
-                    }
-                    for (score, i) in scores.iter().zip(members) {
-                        if score - half > limits[i] {
-                            let Search { query, pool } = &mut searches[i];
-                            let mut distance = [0.0];
-                            self.codes.distances_in_order(query, slot, &mut distance);
-                            pool.offer(distance[0], slot as u32);
-                            limits[i] = self.limit(pool.bound(), lengths[i], longest);
-                        }
+                // For most rows no query passes, which this finds out without a branch for each.
+                let near = |any, (score, &limit): (&f32, &f32)| any | (score - half > limit);
+                if !scores.iter().zip(&limits).fold(false, near) || is_dead(dead, slot as u32) {
+                    continue;
+                }
+                for (i, score) in scores.iter().enumerate() {
+                    if score - half > limits[i] {
+                        let Search { query, pool } = &mut searches[i];
+                        let mut distance = [0.0];
+                        self.codes.distances_in_order(query, slot, &mut distance);
+                        pool.offer(distance[0], slot as u32);
+                        limits[i] = self.limit(pool.bound(), lengths[i], longest);
                     }
                 }
             }

@@ -17,9 +17,6 @@ use crate::{Error, Neighbor};
 pub(crate) const QUERIES: usize = 96;
 /// Rows of a block: as many as a product goes through together.
 const ROWS: usize = 528;
-/// Queries that are looked at together for one that a row is near to: that takes no branch for each,
-/// and where one is found, few others have to be gone through.
-const GROUP: usize = 16;
 /// Fewer queries or rows are not worth a product: a few columns cost it as much as many, and a scan of
 /// a few rows finds them all in the caches. Scans of codes are so much faster than those of `f32` that
 /// they take more to beat.
