@@ -27,14 +27,18 @@ pub(super) fn declare(suite: &mut Suite) {
     let (x, mut out) = (rgba.clone(), gray.clone());
     suite.time("kernels/gray/512/best", move || best.rgba_to_gray(black_box(&x), &mut out));
 
-    let (x, mut out) = (gray.clone(), gray.clone());
-    suite.time("kernels/threshold/512/naive", move || {
-        naive::threshold(black_box(&x), black_box(127), &mut out)
-    });
-    let (x, mut out) = (gray.clone(), gray.clone());
-    suite.time("kernels/threshold/512/best", move || {
-        best.threshold(black_box(&x), black_box(127), &mut out)
-    });
+    // What only the second-level cache holds, and what the first one does.
+    for side in [SIDE, 64] {
+        let pixels = &gray[..side * side];
+        let (x, mut out) = (pixels.to_vec(), pixels.to_vec());
+        suite.time(format!("kernels/threshold/{side}/naive"), move || {
+            naive::threshold(black_box(&x), black_box(127), &mut out)
+        });
+        let (x, mut out) = (pixels.to_vec(), pixels.to_vec());
+        suite.time(format!("kernels/threshold/{side}/best"), move || {
+            best.threshold(black_box(&x), black_box(127), &mut out)
+        });
+    }
 
     // In place, so that after the first time the mean is 0 and the deviation 1.
     let mut x = values(PIXELS, 1);

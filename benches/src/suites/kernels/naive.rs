@@ -23,6 +23,29 @@ pub(super) fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum()
 }
 
+/// The low halves of the bytes belong to the first half of the query.
+#[inline(never)]
+pub(super) fn dot_i8_u4(query: &[i8], row: &[u8]) -> i32 {
+    let (low, high) = query.split_at(row.len());
+    let pairs = row.iter().zip(low.iter().zip(high));
+    pairs
+        .map(|(&codes, (&x, &y))| {
+            i32::from(codes & 15) * i32::from(x) + i32::from(codes >> 4) * i32::from(y)
+        })
+        .sum()
+}
+
+/// Rows of `k` by rows of `k`.
+#[inline(never)]
+pub(super) fn gemm_u8_i8(a: &[u8], b: &[i8], c: &mut [i32], k: usize) {
+    let n = b.len() / k;
+    for (a, out) in a.chunks_exact(k).zip(c.chunks_exact_mut(n)) {
+        for (out, b) in out.iter_mut().zip(b.chunks_exact(k)) {
+            *out = a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum();
+        }
+    }
+}
+
 #[inline(never)]
 pub(super) fn sum(a: &[f32]) -> f32 {
     a.iter().sum()

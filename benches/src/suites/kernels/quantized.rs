@@ -5,12 +5,14 @@ use std::hint::black_box;
 use edgekit_kernels_simd::{Isa, Kernels, Rows};
 use half::{bf16, f16};
 
+use super::products::rate;
 use super::{bytes, naive, sets, values};
 use crate::{Suite, Unit};
 
 pub(super) fn declare(suite: &mut Suite) {
     let best = Kernels::get();
     pairs(suite, best);
+    loops(suite, best);
     if suite.wants("kernels/scan") {
         scans(suite, best);
     }
@@ -59,6 +61,27 @@ fn pairs(suite: &mut Suite, best: &'static Kernels) {
             best.hamming(black_box(&a), black_box(&b))
         });
     }
+}
+
+/// Packed codes and the product of bytes against loops as one would write them.
+fn loops(suite: &mut Suite, best: &'static Kernels) {
+    let (query, row) = (bytes(768, 1), sets(384 * 8, 2));
+    let (want, got) = (naive::dot_i8_u4(&query, &row), best.dot_i8_u4(&query, &row));
+    suite.check("kernels/dot-i8-u4", want == got, || format!("{got} instead of {want}"));
+    let (x, y) = (query.clone(), row.clone());
+    suite.time("kernels/dot-i8-u4/768/naive", move || {
+        naive::dot_i8_u4(black_box(&x), black_box(&y))
+    });
+    suite.time("kernels/dot-i8-u4/768/best", move || {
+        best.dot_i8_u4(black_box(&query), black_box(&row))
+    });
+
+    // Beside what `products` measures of the same size.
+    const N: usize = 256;
+    let (a, b, mut c) = (sets(8 * N * N, 1), bytes(N * N, 2), vec![0; N * N]);
+    rate(suite, "kernels/gemm-u8i8/256/loops".into(), 2.0 * (N * N * N) as f64, move || {
+        naive::gemm_u8_i8(&a, &b, &mut c, N);
+    });
 }
 
 /// 10,000 rows of 384 dimensions: nanoseconds for each query, alone and in blocks of four.

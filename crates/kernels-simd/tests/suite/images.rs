@@ -118,9 +118,11 @@ fn each_resize(
                 let to_stride = to_width * channels + gap;
                 let mut first: Option<Vec<u8>> = None;
                 for k in Kernels::available() {
-                    let mut out = vec![77; to_stride * to_height];
+                    // Room for another row, which is not a part of the image.
+                    let mut out = vec![77; to_stride * (to_height + 1)];
                     let to = ImageMut::new(&mut out, [to_width, to_height], channels, to_stride);
                     resize(k, from, to, &mut scratch);
+                    assert_eq!(out.split_off(to_stride * to_height), vec![77; to_stride]);
                     for row in out.chunks(to_stride) {
                         assert_eq!(row[to_width * channels..], vec![77; gap], "{}", k.isa());
                     }
@@ -212,6 +214,27 @@ pub(crate) fn resize_area_is_exact() {
             assert_eq!(u64::from(got), (2 * sum + total) / (2 * total), "{w}×{h} to {to_w}×{to_h}");
         }
     });
+}
+
+/// Means of so many pixels that a product with the inverse of their number would be rounded up: a sum
+/// that is just not enough for the next value, and one that just is.
+pub(crate) fn area_of_many_pixels_is_exact() {
+    for side in [40_usize, 63, 64, 71, 127, 139] {
+        let count = side * side;
+        let enough = 251 * count - count / 2;
+        for sum in [enough - 1, enough] {
+            let mut pixels = vec![250_u8; count];
+            pixels[..sum - 250 * count].fill(251);
+            let want = ((2 * sum + count) / (2 * count)) as u8;
+            for k in Kernels::available() {
+                let mut out = [0];
+                let from = Image::new(&pixels, [side, side], 1, side);
+                let to = ImageMut::new(&mut out, [1, 1], 1, 1);
+                k.resize_area(from, to, &mut ResizeScratch::default());
+                assert_eq!(out, [want], "{} {side} {sum}", k.isa());
+            }
+        }
+    }
 }
 
 pub(crate) fn whole_images_equal_their_rows() {

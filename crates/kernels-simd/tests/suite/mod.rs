@@ -85,6 +85,7 @@ checks! {
     images::resize_bilinear_is_within_its_bound,
     images::resize_bilinear_rounds_as_it_says,
     images::resize_area_is_exact,
+    images::area_of_many_pixels_is_exact,
     images::whole_images_equal_their_rows,
     images::z_score_of_images_is_within_its_bound,
     reduce::sum_is_within_its_bound,
