@@ -40,3 +40,8 @@ fn values(n: usize, seed: u64) -> aligned_vec::AVec<f32> {
 fn bytes(n: usize, seed: u64) -> aligned_vec::AVec<i8> {
     aligned_vec::AVec::from_iter(64, values(n, seed).iter().map(|x| (x * 127.0) as i8))
 }
+
+/// The same bits without a sign.
+fn unsigned(n: usize, seed: u64) -> aligned_vec::AVec<u8> {
+    aligned_vec::AVec::from_iter(64, bytes(n, seed).iter().map(|&x| x as u8))
+}

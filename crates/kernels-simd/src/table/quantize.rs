@@ -180,7 +180,7 @@ family! {
     pub fn finite_min_max(a: &[f32]) -> Option<(f32, f32)> {
         check {} run quantize::finite_min_max
     }
-    /// What rows of sums stand for, and ReLU of it; the rows of `out` begin `stride` apart.
+    /// What rows of sums stand for, or ReLU of that; the rows of `out` begin `stride` apart.
     pub(crate) fn gemm_dequantize(
         sums: &[i32],
         meaning: Dequantize<'_>,
