@@ -110,24 +110,19 @@ pub(crate) fn quantize_i8_columns<S: Simd>(
 }
 
 #[inline(always)]
-pub(crate) fn dequantize_i8<S: Simd>(_s: S, codes: &[i8], scale: f32, zero: i8, out: &mut [f32]) {
-    let zero = i32::from(zero);
+pub(crate) fn dequantize<S: Simd, C: Copy + Into<i32>>(
+    _s: S,
+    codes: &[C],
+    scale: f32,
+    zero: C,
+    out: &mut [f32],
+) {
+    let zero = zero.into();
     each(
         codes,
         out,
         #[inline(always)]
-        |code| scale * (i32::from(code) - zero) as f32,
-    );
-}
-
-#[inline(always)]
-pub(crate) fn dequantize_u8<S: Simd>(_s: S, codes: &[u8], scale: f32, zero: u8, out: &mut [f32]) {
-    let zero = i32::from(zero);
-    each(
-        codes,
-        out,
-        #[inline(always)]
-        |code| scale * (i32::from(code) - zero) as f32,
+        |code| scale * (code.into() - zero) as f32,
     );
 }
 

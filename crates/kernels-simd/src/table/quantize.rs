@@ -107,14 +107,14 @@ family! {
     /// # Panics
     /// If the lengths differ.
     pub fn dequantize_i8(codes: &[i8], scale: f32, zero_point: i8, out: &mut [f32]) {
-        check { same_len(codes.len(), out.len()) } run quantize::dequantize_i8
+        check { same_len(codes.len(), out.len()) } run quantize::dequantize
     }
     /// `scale · (code − zero_point)`, rounded once.
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn dequantize_u8(codes: &[u8], scale: f32, zero_point: u8, out: &mut [f32]) {
-        check { same_len(codes.len(), out.len()) } run quantize::dequantize_u8
+        check { same_len(codes.len(), out.len()) } run quantize::dequantize
     }
     /// [`Kernels::dequantize_i8`](super::Kernels::dequantize_i8) of rows of `scales.len()` codes, each
     /// column with its own step and code of zero. The last row may be short.
