@@ -117,30 +117,50 @@ def faiss_encode(_case):
     return lambda: codec.compute_codes(rows)
 
 
-def onnx_matmul(n):
-    """u8 · i8 to i32, the second one a constant, which lets it be packed before."""
+def onnx(node, inputs, output, n, more):
+    """A graph of one node on one thread; what is constant may be packed before."""
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(1)
-    weights = numpy_helper.from_array(rng.integers(-127, 128, (n, n), dtype="i1"), "w")
-    zero = numpy_helper.from_array(np.uint8(128), "z")
+    weights = rng.integers(-127, 128, (n, n), dtype="i1")
+    constants = [numpy_helper.from_array(weights, "w")]
+    constants += [numpy_helper.from_array(value, name) for name, value in more.items()]
+    types = {"u8": TensorProto.UINT8, "i32": TensorProto.INT32, "f32": TensorProto.FLOAT}
     graph = helper.make_graph(
-        [helper.make_node("MatMulInteger", ["x", "w", "z"], ["y"])],
+        [helper.make_node(*node)],
         "product",
-        [helper.make_tensor_value_info("x", TensorProto.UINT8, [n, n])],
-        [helper.make_tensor_value_info("y", TensorProto.INT32, [n, n])],
-        [weights, zero],
+        [helper.make_tensor_value_info("x", types[inputs], [n, n])],
+        [helper.make_tensor_value_info("y", types[output], [n, n])],
+        constants,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    versions = [helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=versions)
     model.ir_version = 8
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    feed = {"x": rng.integers(0, 256, (n, n), dtype="u1")}
+    codes = rng.integers(0, 256, (n, n), dtype="u1")
+    feed = {"x": codes if inputs == "u8" else codes.astype("f4") / 255}
     return lambda: session.run(None, feed)
+
+
+def onnx_case(what):
+    """u8 · i8 to i32; to f32 with scales and a bias; and of f32, which becomes u8 on the way."""
+    *kind, n = what.split("/")
+    n, zero = int(n), np.uint8(128)
+    if not kind:
+        node = ("MatMulInteger", ["x", "w", "z"], ["y"])
+        return onnx(node, "u8", "i32", n, {"z": zero})
+    scales = {"t": np.full(n, 0.01, "f4"), "b": np.full(n, 0.1, "f4"), "v": np.zeros(n, "i1")}
+    if kind == ["values"]:
+        node = ("MatMulIntegerToFloat", ["x", "w", "s", "t", "z", "v", "b"], ["y"])
+        more = {"s": np.float32(0.01), "z": zero, **scales}
+        return onnx(node + (None, None, "com.microsoft"), "u8", "f32", n, more)
+    node = ("DynamicQuantizeMatMul", ["x", "w", "t", "v", "b"], ["y"])
+    return onnx(node + (None, None, "com.microsoft"), "f32", "f32", n, scales)
 
 
 def case(name):
@@ -150,7 +170,7 @@ def case(name):
     if library == "faiss":
         return faiss_encode(what)
     if library == "onnxruntime":
-        return onnx_matmul(int(what))
+        return onnx_case(what)
     if what.startswith("linear/"):
         return torch_linear(int(what.split("/")[1]))
     return torch_quantize(what)

@@ -47,7 +47,7 @@ fn bytes(n: usize, seed: u64) -> aligned_vec::AVec<i8> {
     aligned_vec::AVec::from_iter(64, values(n, seed).iter().map(|x| (x * 127.0) as i8))
 }
 
-/// Sets of so many elements, one bit each, on a 64-byte boundary.
-fn sets(bits: usize, seed: u64) -> aligned_vec::AVec<u8> {
-    aligned_vec::AVec::from_iter(64, bytes(bits / 8, seed).iter().map(|&x| x as u8))
+/// The same bits without a sign.
+fn unsigned(n: usize, seed: u64) -> aligned_vec::AVec<u8> {
+    aligned_vec::AVec::from_iter(64, bytes(n, seed).iter().map(|&x| x as u8))
 }

@@ -3,7 +3,7 @@
 
 mod convert;
 mod linear;
-mod python;
+pub(super) mod python;
 
 use edgekit_quantize::{Calibration, Format, Group, Histogram, Observer, QuantizedTensor, Scheme};
 

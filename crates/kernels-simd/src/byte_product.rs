@@ -278,17 +278,7 @@ impl Kernels {
                             self.gemm_bytes_multiply(left.part(part, height), coding, packed, to);
                             let first = row + part;
                             let meaning = meaning.part(first..first + height, col..col + across);
-                            let (out, last) = (&mut out[part * cols..], *activation);
-                            if matches!(last, Activation::Identity | Activation::Relu) {
-                                self.gemm_dequantize(sums, meaning, last, out, cols);
-                                continue;
-                            }
-                            let values = at_least(&mut scratch.floats[0], height * across);
-                            self.gemm_dequantize(sums, meaning, last, values, across);
-                            self.activate(last, values);
-                            for (out, values) in out.chunks_mut(cols).zip(values.chunks(across)) {
-                                out[..across].copy_from_slice(values);
-                            }
+                            self.values(sums, meaning, *activation, &mut out[part * cols..], cols);
                         }
                     }
                     Output::Bytes(out, requantize) => {
@@ -298,16 +288,41 @@ impl Kernels {
                             let to = whole(sums, height, across);
                             self.gemm_bytes_multiply(left.part(row, height), coding, packed, to);
                             let values = at_least(&mut scratch.floats[0], height * across);
-                            let columns = col..col + across;
-                            let scales = &requantize.scales[columns.clone()];
-                            self.gemm_scale(sums, scales, &requantize.bias[columns], values);
-                            self.activate(requantize.activation, values);
+                            let meaning = Dequantize {
+                                row_scales: &[1.0; ACTIVE_ROWS][..height],
+                                zero_points: &[0; ACTIVE_ROWS][..height],
+                                scales: &requantize.scales[col..col + across],
+                                code_sums: &[0; GROUP][..across],
+                                bias: &requantize.bias[col..col + across],
+                            };
+                            self.values(sums, meaning, requantize.activation, values, across);
                             let (step, zero) = (requantize.step, requantize.zero_point);
                             let out = &mut out[row * cols..];
                             self.gemm_round(values, across, step, zero, out, cols);
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// What sums stand for, and its activation, in rows `stride` apart.
+    fn values(
+        &self,
+        sums: &[i32],
+        meaning: Dequantize<'_>,
+        activation: Activation,
+        out: &mut [f32],
+        stride: usize,
+    ) {
+        self.gemm_dequantize(sums, meaning, activation, out, stride);
+        let (rows, across) = (meaning.row_scales.len(), meaning.scales.len());
+        match activation {
+            Activation::Identity | Activation::Relu => {}
+            _ if across == stride => self.activate(activation, &mut out[..rows * across]),
+            _ => {
+                let rows = out.chunks_mut(stride).take(rows);
+                rows.for_each(|row| self.activate(activation, &mut row[..across]));
             }
         }
     }

@@ -134,6 +134,17 @@ fn bytes_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
             k.gemm_i8(b, b, &mut [0], &mut scratch);
         }
     }
+    // Whole and broken blocks of tiles, whose rows are multiplied where they are.
+    if n > 0 && n.is_multiple_of(4) {
+        let (rows, columns) = (37, 21);
+        let left = &*one.place(&bytes.repeat(rows), at);
+        let right = &*two.place(&vec![3_i8; columns * n], at);
+        let out = three.place(&vec![0_i32; rows * columns], at);
+        let mut scratch = GemmScratch::default();
+        for k in Kernels::available() {
+            k.gemm_u8_i8(Rows::new(left, n, n), Rows::new(right, n, n), out, &mut scratch);
+        }
+    }
     // Codes that end at a page, with queries that do.
     for codes in [2, 4] {
         let query = &*one.place(&vec![3_i8; codes * n], at);

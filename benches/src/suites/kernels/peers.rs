@@ -8,7 +8,8 @@ use edgekit_kernels_simd::Kernels;
 use rten_simd::{SimdOp, SimdUnaryOp};
 
 use super::products::{SHAPES, rate, rate_of};
-use super::{bytes, python, sets, values};
+use super::{bytes, python, unsigned, values};
+use crate::suites::quantize::python::Python;
 use crate::{Suite, Unit};
 
 const LENGTHS: [usize; 7] = [16, 31, 100, 128, 384, 768, 4096];
@@ -138,7 +139,7 @@ fn shorter(suite: &mut Suite) {
         <numkong::bf16 as numkong::Dot>::dot(black_box(&x), black_box(&y))
     });
     for bits in [4096, 16_384] {
-        let (x, y) = (sets(bits, 1), sets(bits, 2));
+        let (x, y) = (unsigned(bits / 8, 1), unsigned(bits / 8, 2));
         suite.time(format!("kernels/hamming/{bits}/simsimd"), move || {
             <u8 as simsimd::BinarySimilarity>::hamming(black_box(&x), black_box(&y))
         });
@@ -243,7 +244,8 @@ fn packed_products(suite: &mut Suite) {
         ($id:expr, $shape:expr, $a:expr, $b:expr, $out:ty, $executor:ty) => {{
             let (id, [m, k, n]) = ($id, $shape);
             if suite.wants(&id) {
-                let (a, b, mut c) = ($a, $b, vec![<$out>::default(); m * n]);
+                let zeros = std::iter::repeat_n(<$out>::default(), m * n);
+                let (a, b, mut c) = ($a, $b, aligned_vec::AVec::<$out>::from_iter(64, zeros));
                 let mut run = move || {
                     let executor = <$executor>::default();
                     let packed = executor.prepack_b(NdTensorView::from_data([k, n], &b[..]));
@@ -266,8 +268,16 @@ fn packed_products(suite: &mut Suite) {
         let [m, k, n] = shape;
         let (a, b) = (values(m * k, 1), values(k * n, 2));
         rten!(format!("kernels/sgemm/{name}"), shape, a, b, f32, GemmExecutor<f32, f32, f32>);
-        let a: Vec<u8> = bytes(m * k, 1).iter().map(|&x| x as u8).collect();
+        let a = unsigned(m * k, 1);
         let id = format!("kernels/gemm-u8i8/{name}");
         rten!(id, shape, a, bytes(k * n, 2), i32, GemmExecutor<u8, i8, i32>);
+    }
+    // Of the shapes that are square; the medians of a process of its own.
+    for (name, [m, _, n]) in SHAPES.into_iter().filter(|(_, [m, _, n])| m == n && *n > 64) {
+        let (id, case) = (format!("kernels/gemm-u8i8/{name}"), format!("onnxruntime/{n}"));
+        if suite.wants(&id) {
+            let work = 2.0 * (m * n * n) as f64;
+            Python::of(&[&case]).rate(suite, &format!("{id}/onnxruntime"), &case, work);
+        }
     }
 }

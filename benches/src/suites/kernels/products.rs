@@ -1,8 +1,10 @@
 //! Matrix products in operations per second, square and skinny, of floats and of bytes.
 
-use edgekit_kernels_simd::{Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Rows};
+use edgekit_kernels_simd::{
+    Activation, Epilogue, GemmScratch, Isa, Kernels, Matrix, MatrixMut, Rows,
+};
 
-use super::{bytes, naive, values};
+use super::{bytes, naive, unsigned, values};
 use crate::{Suite, Unit};
 
 /// Rows, steps and columns.
@@ -86,21 +88,25 @@ pub(super) fn declare(suite: &mut Suite) {
         if !suite.wants(&id) {
             continue;
         }
-        let a: Vec<u8> = bytes(m * k, 1).iter().map(|&x| x as u8).collect();
-        let (b, mut out) = (bytes(n * k, 2), vec![0; m * n]);
-        let (mut scratch, work) = (GemmScratch::default(), 2.0 * (m * k * n) as f64);
-        let packed = best.pack_weights(Rows::new(&b, k, k));
-        best.gemm_u8_i8(Rows::new(&a, k, k), &packed, &mut out, &mut scratch);
+        let (a, b, work) = (unsigned(m * k, 1), bytes(n * k, 2), 2.0 * (m * k * n) as f64);
+        // The set without tiles beside the best.
+        let lanes = Kernels::for_isa(Isa::Avx512Vnni).filter(|_| best.isa() != Isa::Avx512Vnni);
+        for (variant, kernels) in [("packed", Some(best)), ("packed-avx512vnni", lanes)] {
+            let Some(kernels) = kernels else { continue };
+            let packed = kernels.pack_weights(Rows::new(&b, k, k));
+            let (a, mut out) = (a.clone(), zeros(m * n));
+            let mut scratch = GemmScratch::default();
+            rate(suite, format!("{id}/{variant}"), work, move || {
+                kernels.gemm_u8_i8(Rows::new(&a, k, k), &packed, &mut out, &mut scratch);
+            });
+        }
+        let (mut out, mut scratch) = (zeros(m * n), GemmScratch::default());
+        best.gemm_u8_i8(Rows::new(&a, k, k), Rows::new(&b, k, k), &mut out, &mut scratch);
         for i in [0, m * n / 2 + 3, m * n - 1] {
             let (a, b) = (&a[i / n * k..][..k], &b[i % n * k..][..k]);
             let want: i32 = a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum();
             suite.check(&id, out[i] == want, || format!("[{i}] {} instead of {want}", out[i]));
         }
-        let (a2, mut out2) = (a.clone(), out.clone());
-        rate(suite, format!("{id}/packed"), work, move || {
-            best.gemm_u8_i8(Rows::new(&a2, k, k), &packed, &mut out2, &mut scratch);
-        });
-        let mut scratch = GemmScratch::default();
         rate(suite, format!("{id}/best"), work, move || {
             best.gemm_u8_i8(Rows::new(&a, k, k), Rows::new(&b, k, k), &mut out, &mut scratch);
         });
@@ -109,6 +115,11 @@ pub(super) fn declare(suite: &mut Suite) {
     rate(suite, "kernels/gemv/1024/best".into(), 2.0 * 1024.0 * 1024.0, move || {
         best.gemv(1.0, Matrix::new(&a, 1024, 1024, 1024), &x, 0.0, &mut y);
     });
+}
+
+/// Room for sums, on a 64-byte boundary as the libraries beside have it.
+fn zeros(n: usize) -> aligned_vec::AVec<i32> {
+    aligned_vec::AVec::from_iter(64, std::iter::repeat_n(0, n))
 }
 
 /// Operations per second, the best of several runs of some milliseconds.

@@ -6,7 +6,7 @@ use edgekit_kernels_simd::{Isa, Kernels, Rows};
 use half::{bf16, f16};
 
 use super::products::rate;
-use super::{bytes, naive, sets, values};
+use super::{bytes, naive, unsigned, values};
 use crate::{Suite, Unit};
 
 pub(super) fn declare(suite: &mut Suite) {
@@ -50,7 +50,7 @@ fn pairs(suite: &mut Suite, best: &'static Kernels) {
     suite.time("kernels/dot-bf16/768/best", move || best.dot_bf16(black_box(&x), black_box(&y)));
 
     for bits in [4096, 16_384] {
-        let (a, b) = (sets(bits, 1), sets(bits, 2));
+        let (a, b) = (unsigned(bits / 8, 1), unsigned(bits / 8, 2));
         let (want, got) = (naive::hamming(&a, &b), best.hamming(&a, &b));
         suite.check("kernels/hamming", want == got, || format!("{got} instead of {want}"));
         let (x, y) = (a.clone(), b.clone());
@@ -65,7 +65,7 @@ fn pairs(suite: &mut Suite, best: &'static Kernels) {
 
 /// Packed codes and the product of bytes against loops as one would write them.
 fn loops(suite: &mut Suite, best: &'static Kernels) {
-    let (query, row) = (bytes(768, 1), sets(384 * 8, 2));
+    let (query, row) = (bytes(768, 1), unsigned(384, 2));
     let (want, got) = (naive::dot_i8_u4(&query, &row), best.dot_i8_u4(&query, &row));
     suite.check("kernels/dot-i8-u4", want == got, || format!("{got} instead of {want}"));
     let (x, y) = (query.clone(), row.clone());
@@ -78,7 +78,7 @@ fn loops(suite: &mut Suite, best: &'static Kernels) {
 
     // Beside what `products` measures of the same size.
     const N: usize = 256;
-    let (a, b, mut c) = (sets(8 * N * N, 1), bytes(N * N, 2), vec![0; N * N]);
+    let (a, b, mut c) = (unsigned(N * N, 1), bytes(N * N, 2), vec![0; N * N]);
     rate(suite, "kernels/gemm-u8i8/256/loops".into(), 2.0 * (N * N * N) as f64, move || {
         naive::gemm_u8_i8(&a, &b, &mut c, N);
     });

@@ -14,12 +14,12 @@ use half::{bf16, f16};
 use crate::{Suite, Unit};
 
 /// The medians of all cases that were asked for, in nanoseconds.
-pub(super) struct Python {
+pub(in crate::suites) struct Python {
     medians: BTreeMap<String, f64>,
 }
 
 /// Each case with what its ids start with.
-const CASES: [(&str, &str); 14] = [
+const CASES: [(&str, &str); 20] = [
     ("torch/per-tensor", "quantize/per-tensor/1M"),
     ("torch/axis-0", "quantize/per-channel/axis-0"),
     ("torch/axis-1", "quantize/per-channel/axis-1"),
@@ -32,6 +32,12 @@ const CASES: [(&str, &str); 14] = [
     ("onnxruntime/256", "quantize/linear/256"),
     ("onnxruntime/512", "quantize/linear/512"),
     ("onnxruntime/1024", "quantize/linear/1024"),
+    ("onnxruntime/values/256", "quantize/linear/256"),
+    ("onnxruntime/values/512", "quantize/linear/512"),
+    ("onnxruntime/values/1024", "quantize/linear/1024"),
+    ("onnxruntime/dynamic/256", "quantize/linear/256"),
+    ("onnxruntime/dynamic/512", "quantize/linear/512"),
+    ("onnxruntime/dynamic/1024", "quantize/linear/1024"),
     ("numpy/per-tensor", "quantize/per-tensor/1M"),
     ("faiss/sq8", "quantize/sq8/1M"),
 ];
@@ -40,11 +46,15 @@ impl Python {
     /// Measures what is wanted, all in one process.
     pub(super) fn find(suite: &Suite) -> Self {
         let wanted = CASES.iter().filter(|(_, prefix)| suite.wants(prefix));
-        let names: Vec<&str> = wanted.map(|(name, _)| *name).collect();
+        Python::of(&wanted.map(|(name, _)| *name).collect::<Vec<_>>())
+    }
+
+    /// Measures these.
+    pub(in crate::suites) fn of(names: &[&str]) -> Self {
         if names.is_empty() || !cfg!(feature = "peers") {
             return Python { medians: BTreeMap::new() };
         }
-        match speeds(&names) {
+        match speeds(names) {
             Ok(medians) => {
                 for name in names.iter().filter(|name| !medians.contains_key(**name)) {
                     println!("{name} is left out: it is not installed");
@@ -60,12 +70,29 @@ impl Python {
 
     /// Declares a case, if it is installed.
     pub(super) fn time(&self, suite: &mut Suite, id: &str, name: &str) {
+        self.measure(suite, id, name, Unit::Nanos, |nanos| nanos);
+    }
+
+    /// Declares a case of so many operations by how many it does in a second.
+    #[cfg(feature = "peers")]
+    pub(in crate::suites) fn rate(&self, suite: &mut Suite, id: &str, name: &str, work: f64) {
+        self.measure(suite, id, name, Unit::PerSecond, move |nanos| work / nanos * 1e9);
+    }
+
+    fn measure(
+        &self,
+        suite: &mut Suite,
+        id: &str,
+        name: &str,
+        unit: Unit,
+        of: impl Fn(f64) -> f64 + 'static,
+    ) {
         let Some(&first) = self.medians.get(name) else { return };
         // The first figure is the one measured above; asked again, it is measured again.
         let (mut measured, name) = (Some(first), name.to_string());
-        suite.measure(id, Unit::Nanos, move || {
+        suite.measure(id, unit, move || {
             let again = || speeds(&[&name]).ok()?.get(&name).copied();
-            measured.take().or_else(again).unwrap_or(f64::NAN)
+            of(measured.take().or_else(again).unwrap_or(f64::NAN))
         });
     }
 

@@ -84,18 +84,6 @@ fn panels<S: SimdBytes, const R: usize, const V: usize>(
     }
 }
 
-/// `scale · sum + bias` for rows of sums: a plain loop, which the wrapper's feature context
-/// vectorises as it stands.
-#[inline(always)]
-pub(crate) fn scale<S: Simd>(_s: S, sums: &[i32], scales: &[f32], bias: &[f32], out: &mut [f32]) {
-    let across = scales.len().max(1);
-    for (sums, out) in sums.chunks_exact(across).zip(out.chunks_exact_mut(across)) {
-        for (((out, sum), scale), bias) in out.iter_mut().zip(sums).zip(scales).zip(bias) {
-            *out = *sum as f32 * scale + bias;
-        }
-    }
-}
-
 /// `clamp(round(value / step) + zero)` for rows of `across` values, `stride` apart in `out`.
 #[inline(always)]
 pub(crate) fn round<S: Simd>(
@@ -107,16 +95,27 @@ pub(crate) fn round<S: Simd>(
     out: &mut [i8],
     stride: usize,
 ) {
-    let (least, most) = ((-128 - zero) as f32, (127 - zero) as f32);
     for (values, out) in values.chunks_exact(across.max(1)).zip(out.chunks_mut(stride.max(1))) {
-        for (out, value) in out.iter_mut().zip(values) {
-            let value = value / step;
-            // A NaN becomes the least.
-            let value = if value > least { value } else { least };
-            let value = if value < most { value } else { most };
-            *out = (nearest(value) + zero) as i8;
+        let (blocks, rest) = values.as_chunks::<16>();
+        for (out, values) in out.as_chunks_mut::<16>().0.iter_mut().zip(blocks) {
+            for i in 0..16 {
+                out[i] = byte(values[i], step, zero);
+            }
+        }
+        for (out, value) in out.iter_mut().skip(values.len() - rest.len()).zip(rest) {
+            *out = byte(*value, step, zero);
         }
     }
+}
+
+#[inline(always)]
+fn byte(value: f32, step: f32, zero: i32) -> i8 {
+    let (least, most) = ((-128 - zero) as f32, (127 - zero) as f32);
+    let value = value / step;
+    // A NaN becomes the least.
+    let value = if value > least { value } else { least };
+    let value = if value < most { value } else { most };
+    (nearest(value) + zero) as i8
 }
 
 /// The nearest integer, ties to even, of a value below 2²² in magnitude: added to 1.5 · 2²³ it is

@@ -110,24 +110,19 @@ pub(crate) fn quantize_i8_columns<S: Simd>(
 }
 
 #[inline(always)]
-pub(crate) fn dequantize_i8<S: Simd>(_s: S, codes: &[i8], scale: f32, zero: i8, out: &mut [f32]) {
-    let zero = i32::from(zero);
+pub(crate) fn dequantize<S: Simd, C: Copy + Into<i32>>(
+    _s: S,
+    codes: &[C],
+    scale: f32,
+    zero: C,
+    out: &mut [f32],
+) {
+    let zero = zero.into();
     each(
         codes,
         out,
         #[inline(always)]
-        |code| scale * (i32::from(code) - zero) as f32,
-    );
-}
-
-#[inline(always)]
-pub(crate) fn dequantize_u8<S: Simd>(_s: S, codes: &[u8], scale: f32, zero: u8, out: &mut [f32]) {
-    let zero = i32::from(zero);
-    each(
-        codes,
-        out,
-        #[inline(always)]
-        |code| scale * (i32::from(code) - zero) as f32,
+        |code| scale * (code.into() - zero) as f32,
     );
 }
 
@@ -285,8 +280,8 @@ pub(crate) fn finite_min_max<S: Simd>(s: S, a: &[f32]) -> Option<(f32, f32)> {
     (nothing == 0.0 && min <= max).then_some((min, max))
 }
 
-/// Rows of sums below each other, and rows of values that begin `stride` apart. The activation, if it is
-/// ReLU, is part of the loop; any other one is left to do.
+/// Rows of sums below each other become rows of values, `stride` apart. The activation, if it is ReLU,
+/// is part of the loop; any other one is left to do.
 #[inline(always)]
 pub(crate) fn dequantize_sums<S: Simd>(
     _s: S,
@@ -296,12 +291,12 @@ pub(crate) fn dequantize_sums<S: Simd>(
     out: &mut [f32],
     stride: usize,
 ) {
+    let out = (out, if stride == 0 { 1 } else { stride });
     if activation == Activation::Relu {
         values_of(
             sums,
             meaning,
             out,
-            stride,
             #[inline(always)]
             |value| if value < 0.0 { 0.0 } else { value },
         );
@@ -310,30 +305,65 @@ pub(crate) fn dequantize_sums<S: Simd>(
             sums,
             meaning,
             out,
-            stride,
             #[inline(always)]
             |value| value,
         );
     }
 }
 
+/// Down as many columns at a time as fill whole lines, so that what belongs to a column stays in
+/// registers; what is left goes value by value.
 #[inline(always)]
 fn values_of(
     sums: &[i32],
     meaning: Dequantize<'_>,
-    out: &mut [f32],
-    stride: usize,
-    f: impl Fn(f32) -> f32,
+    (out, stride): (&mut [f32], usize),
+    f: impl Fn(f32) -> f32 + Copy,
 ) {
+    let mut col = 0;
+    while col < meaning.scales.len() {
+        col += match meaning.scales.len() - col {
+            32.. => columns_of::<32>(col, sums, meaning, (out, stride), f),
+            16.. => columns_of::<16>(col, sums, meaning, (out, stride), f),
+            _ => columns_of::<1>(col, sums, meaning, (out, stride), f),
+        };
+    }
+}
+
+/// The `N` columns from `col` on, which exist.
+#[inline(always)]
+fn columns_of<const N: usize>(
+    col: usize,
+    sums: &[i32],
+    meaning: Dequantize<'_>,
+    (out, stride): (&mut [f32], usize),
+    f: impl Fn(f32) -> f32,
+) -> usize {
     let Dequantize { row_scales, zero_points, scales, code_sums, bias } = meaning;
     let across = if scales.is_empty() { 1 } else { scales.len() };
-    let stride = if stride == 0 { 1 } else { stride };
+    let channels =
+        (chunk::<_, N>(scales, col), chunk::<_, N>(code_sums, col), chunk::<_, N>(bias, col));
+    let (Some(scales), Some(code_sums), Some(bias)) = channels else { return N };
     let rows = sums.chunks_exact(across).zip(out.chunks_mut(stride));
     for ((sums, out), (scale, zero)) in rows.zip(row_scales.iter().zip(zero_points)) {
-        let channels = scales.iter().zip(code_sums).zip(bias);
-        for ((out, sum), ((channel, code_sum), bias)) in out.iter_mut().zip(sums).zip(channels) {
-            let exact = sum.wrapping_sub(zero.wrapping_mul(*code_sum));
-            *out = f(exact as f32 * (scale * channel) + bias);
+        let out = out.get_mut(col..).and_then(|out| out.first_chunk_mut::<N>());
+        if let (Some(sums), Some(out)) = (chunk::<_, N>(sums, col), out) {
+            for j in 0..N {
+                out[j] = f(worth(sums[j], (*scale, *zero), (scales[j], code_sums[j], bias[j])));
+            }
         }
     }
+    N
+}
+
+/// `N` values from `at` on.
+#[inline(always)]
+fn chunk<T, const N: usize>(values: &[T], at: usize) -> Option<&[T; N]> {
+    values.get(at..)?.first_chunk()
+}
+
+/// What a sum is worth, of a row's scale and code of zero and a channel's scale, sum of codes and bias.
+#[inline(always)]
+fn worth(sum: i32, (scale, zero): (f32, i32), (channel, codes, bias): (f32, i32, f32)) -> f32 {
+    sum.wrapping_sub(zero.wrapping_mul(codes)) as f32 * (scale * channel) + bias
 }

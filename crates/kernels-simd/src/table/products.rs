@@ -31,10 +31,6 @@ family! {
     pub(crate) fn gemm_bytes_pack(b: Rows<'_, i8>, packed: &mut [u8]) {
         check {} run gemm_bytes::pack
     }
-    /// Makes of sums of products of bytes what they stand for.
-    pub(crate) fn gemm_scale(sums: &[i32], scales: &[f32], bias: &[f32], out: &mut [f32]) {
-        check {} run gemm_bytes::scale
-    }
     /// Rounds values to bytes.
     pub(crate) fn gemm_round(
         values: &[f32],

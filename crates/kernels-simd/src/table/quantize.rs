@@ -107,14 +107,14 @@ family! {
     /// # Panics
     /// If the lengths differ.
     pub fn dequantize_i8(codes: &[i8], scale: f32, zero_point: i8, out: &mut [f32]) {
-        check { same_len(codes.len(), out.len()) } run quantize::dequantize_i8
+        check { same_len(codes.len(), out.len()) } run quantize::dequantize
     }
     /// `scale · (code − zero_point)`, rounded once.
     ///
     /// # Panics
     /// If the lengths differ.
     pub fn dequantize_u8(codes: &[u8], scale: f32, zero_point: u8, out: &mut [f32]) {
-        check { same_len(codes.len(), out.len()) } run quantize::dequantize_u8
+        check { same_len(codes.len(), out.len()) } run quantize::dequantize
     }
     /// [`Kernels::dequantize_i8`](super::Kernels::dequantize_i8) of rows of `scales.len()` codes, each
     /// column with its own step and code of zero. The last row may be short.
@@ -180,7 +180,7 @@ family! {
     pub fn finite_min_max(a: &[f32]) -> Option<(f32, f32)> {
         check {} run quantize::finite_min_max
     }
-    /// What rows of sums stand for, and ReLU of it; the rows of `out` begin `stride` apart.
+    /// What rows of sums stand for, or ReLU of that; the rows of `out` begin `stride` apart.
     pub(crate) fn gemm_dequantize(
         sums: &[i32],
         meaning: Dequantize<'_>,
