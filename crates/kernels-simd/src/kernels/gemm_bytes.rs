@@ -42,7 +42,7 @@ pub(crate) fn multiply<S: SimdBytes>(
     let excess = match coding {
         Coding::Unsigned => &[],
         Coding::Shifted(excess) => excess,
-        // Never asked for: what is not written is not wrong.
+        // Only the set with tiles is given these, and multiplies them there.
         Coding::Signed => return,
     };
     if S::WIDE == 64 {
