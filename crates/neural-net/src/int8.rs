@@ -186,12 +186,16 @@ impl Layer {
             kernels.gemm_i8(rows, packed, sums, gemm);
         }
         let outputs = self.outputs();
-        for (values, sums) in values.chunks_exact_mut(outputs).zip(sums.chunks_exact(outputs)) {
-            // The zero point is in the biases already: nothing is taken off, whatever `code_sums` has.
-            let (scales, bias) = (&self.scales[..], &self.biases[..]);
-            let meaning = Dequantize { scale: 1.0, zero_point: 0, scales, code_sums: sums, bias };
-            kernels.dequantize_sums(sums, meaning, values);
-        }
+        // Steps and zero points are in the scales and biases already: nothing is taken off, whatever
+        // sums of codes are named.
+        let meaning = Dequantize {
+            row_scales: &[1.0; ROWS][..rows.len()],
+            zero_points: &[0; ROWS][..rows.len()],
+            scales: &self.scales,
+            code_sums: &sums[..outputs],
+            bias: &self.biases,
+        };
+        kernels.dequantize_sums(sums, meaning, values);
         if let Some(function) = self.function {
             return function.apply(kernels, values);
         }
