@@ -16,7 +16,7 @@ use crate::simd::{Simd, SimdBytes};
 pub(crate) fn pack<S: Simd>(s: S, b: Rows<'_, i8>, packed: &mut [u8]) {
     let width = panel_width(S::LANES, b.len());
     let units = b.len().div_ceil(UNIT).max(1);
-    let panel = width * (packed.len() / (units * UNIT));
+    let panel = width * packed.len().checked_div(units * UNIT).unwrap_or(0);
     let filled = width * b.dim().next_multiple_of(4);
     let mut row = 0;
     for packed in packed.chunks_exact_mut(panel.max(1)) {

@@ -13,8 +13,8 @@ use crate::stored::rerank;
 /// are refused are refused by one of the first few.
 const BATCH: usize = 8;
 
-/// Among how many of its nearest a vector chooses, if its rows are not longer: those farther away add
-/// links that cost searches more distances than they save.
+/// Among how many of its nearest a vector that is linked already chooses again, besides those it is
+/// linked to: in a cluster of more, nobody else would lead out of it.
 const NEAREST: usize = 64;
 
 /// Working memory of changes to the graph, kept from one to the next.
@@ -107,7 +107,6 @@ impl Build {
         let top_level = links.level(top);
         sight.query_of(node, query);
         let dead = sight.dead;
-        let nearest = nearest(links);
         let score = |query: &mut Query, slots: &[u32], out: &mut [f32]| {
             sight.walked.distances(query, slots, out)
         };
@@ -121,9 +120,9 @@ impl Build {
             let ef = config.ef_construction.min(sight.vectors.len());
             links.beam(layer, ef, dead, walk, |slots, out| score(query, slots, out));
             if let Some(finer) = sight.finer {
-                rerank(finer, query, &mut walk.pool, nearest, &mut walk.slots, &mut walk.distances);
+                rerank(finer, query, &mut walk.pool, ef, &mut walk.slots, &mut walk.distances);
             }
-            select.consider(sight, node, walk, nearest);
+            select.consider(sight, node, walk);
             // As in the paper, m links at first even where 2m fit: the rest fills up with links
             // back, which is measured to be as good as choosing 2m at once and twice as fast.
             select.diverse(sight, config.alpha, config.m, |_| false);
@@ -138,8 +137,8 @@ impl Build {
         choice
     }
 
-    /// Chooses the bottom links of a node that is linked already among the nearest that a walk finds
-    /// around it.
+    /// Chooses the bottom links of a node that is linked already among those it has and the nearest
+    /// that a walk finds around it.
     pub(super) fn choose_again(
         &mut self,
         sight: Sight<'_>,
@@ -148,20 +147,15 @@ impl Build {
         node: u32,
     ) -> Vec<u32> {
         let Build { walk, query, select } = self;
-        let nearest = nearest(links);
         sight.query_of(node, query);
         walk.pool.reset(1);
         walk.pool.offer(f32::NEG_INFINITY, node);
-        let ef = (nearest + 1).min(sight.vectors.len());
+        let ef = (NEAREST.max(links.width(0)) + 1).min(sight.vectors.len());
         links.beam(0, ef, sight.dead, walk, |slots, out| {
             sight.walked.distances(query, slots, out);
         });
-        if let Some(finer) = sight.finer {
-            let (slots, distances) = (&mut walk.slots, &mut walk.distances);
-            rerank(finer, query, &mut walk.pool, ef, slots, distances);
-        }
-        select.consider(sight, node, walk, nearest);
-        select.diverse(sight, alpha, links.width(0), |_| false);
+        let found = walk.pool.iter().map(|(_, slot)| slot);
+        select.rechoose(sight, links, alpha, node, 0, found);
         select.kept.clone()
     }
 }
@@ -182,10 +176,6 @@ pub(super) fn adopt(links: &mut Links, node: u32, choice: &mut Choice) {
         kept.push(parent);
     }
     links.set_parent(node, parent);
-}
-
-fn nearest(links: &Links) -> usize {
-    NEAREST.max(links.width(0))
 }
 
 impl Select {
@@ -209,13 +199,12 @@ impl Select {
         links.set(from, layer, self.kept.iter().copied());
     }
 
-    /// Makes the nearest that a walk found around `node` the candidates.
-    fn consider(&mut self, sight: Sight<'_>, node: u32, walk: &Walk, nearest: usize) {
+    /// Makes what a walk found around `node` the candidates.
+    fn consider(&mut self, sight: Sight<'_>, node: u32, walk: &Walk) {
         let offset = sight.vectors.build_offset();
         let found = walk.pool.iter().filter(|&(_, slot)| slot != node);
         self.candidates.clear();
-        let packed = found.map(|(distance, slot)| pack(distance + offset, slot));
-        self.candidates.extend(packed.take(nearest));
+        self.candidates.extend(found.map(|(distance, slot)| pack(distance + offset, slot)));
     }
 
     /// Leaves in `self.kept` the links of `node` chosen among `slots`.

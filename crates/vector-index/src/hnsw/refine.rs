@@ -66,7 +66,7 @@ impl HnswIndex {
 mod tests {
     use super::*;
     use crate::hash::mix64;
-    use crate::{HnswConfig, Index, Metric};
+    use crate::{HnswConfig, Index, Method, Metric, SearchParams};
 
     #[test]
     fn most_links_are_mutual() {
@@ -90,5 +90,25 @@ mod tests {
         index.refine().unwrap();
         let after = mutual(&index);
         assert!(after > 0.8, "{before} became {after}");
+    }
+
+    /// A hundred clusters far apart, of more vectors than a vector chooses among.
+    #[test]
+    fn links_lead_out_of_clusters() {
+        const DIM: u64 = 64;
+        let value = |i: u64| (mix64(i) >> 40) as f32 / (1 << 24) as f32;
+        let row = |id: u64| {
+            let place = |d| 3.0 * value((id % 100) * DIM + d) + value(1_000_000 + id * DIM + d);
+            (0..DIM).map(place).collect::<Vec<f32>>()
+        };
+        let config = HnswConfig { metric: Metric::L2Squared, ..HnswConfig::default() };
+        let mut index = HnswIndex::new(DIM as usize, config).unwrap();
+        let (ids, rows): (Vec<u64>, Vec<Vec<f32>>) = (0..8_000).map(|id| (id, row(id))).unzip();
+        index.insert_many(&ids, &rows.concat()).unwrap();
+        index.refine().unwrap();
+        let queries = (8_000..8_200).flat_map(row).collect::<Vec<f32>>();
+        let params = SearchParams { ef: 32, method: Method::Graph };
+        let recall = index.recall(&queries, 10, &params).unwrap();
+        assert!(recall > 0.95, "{recall}");
     }
 }
