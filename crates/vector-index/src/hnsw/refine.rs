@@ -13,9 +13,9 @@ use crate::Error;
 impl HnswIndex {
     /// Chooses the bottom links of all vectors anew, on all of rayon's threads if there is that
     /// feature. Worth it when an index is filled and will be searched for long: the same recall then
-    /// takes a tenth to a fourth fewer distances. Before [`optimize`](Self::optimize), if both.
+    /// takes fewer distances. Before [`optimize`](Self::optimize), if both.
     ///
-    /// Costs about a third of inserting all vectors, and for its time the memory of the links twice
+    /// Takes less time than inserting all vectors does, and for its time the memory of the links twice
     /// and, for storage of more than a byte a value, a byte a value.
     ///
     /// # Errors
