@@ -38,21 +38,24 @@ pub struct StoreStats {
     pub evictions: u64,
     /// Entries that were found too old.
     pub expired: u64,
+    /// Entries that were not kept, being larger than what one shard holds.
+    pub too_large: u64,
 }
 
 /// A map from keys to values that forgets what was not used for long.
 ///
 /// Entries give way in the order in which they came, but one that was hit since its last turn gets
 /// another turn (second chance): so a hit only sets a mark, and hits of many threads share a lock.
-/// The order holds within a shard; a store of fewer than 1,024 entries has one shard. The limits
-/// are split evenly among the shards. Every operation is O(1) but for the evictions it causes; an
-/// eviction is O(1) amortised over the hits before it.
+/// The order holds within a shard. A store of fewer than 1,024 entries has one shard, a larger one up to
+/// 64 of at least 64 MiB each; the limits are split evenly among them. Every operation is O(1) but for
+/// the evictions it causes; an eviction is O(1) amortised over the hits before it.
 #[derive(Debug)]
 pub struct Store<V> {
     shards: Box<[Shard<V>]>,
     limits: Limits,
     evictions: AtomicU64,
     expired: AtomicU64,
+    too_large: AtomicU64,
 }
 
 /// Aligned so that two shards' locks share no cache line.
@@ -75,6 +78,9 @@ struct Entry<V> {
     hit: AtomicBool,
 }
 
+/// A shard holds at least so much, if there are several: large values need room.
+const SHARD_BYTES: usize = 64 << 20;
+
 impl<V: Clone> Store<V> {
     /// An empty store.
     ///
@@ -91,7 +97,9 @@ impl<V: Clone> Store<V> {
                 ),
             ));
         };
-        let shards = if most.get() < 1024 { 1 } else { 64 };
+        let parts = if most.get() < 1024 { 1 } else { limits.max_bytes / SHARD_BYTES };
+        // A power of two, rounded down.
+        let shards = 1_usize << parts.clamp(1, 64).ilog2();
         let shard = |_| {
             Shard(RwLock::new(Inner {
                 entries: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
@@ -103,6 +111,7 @@ impl<V: Clone> Store<V> {
             limits,
             evictions: AtomicU64::new(0),
             expired: AtomicU64::new(0),
+            too_large: AtomicU64::new(0),
         })
     }
 
@@ -137,17 +146,20 @@ impl<V: Clone> Store<V> {
         let mut inner = self.shard(key).write();
         out.extend(inner.remove(key));
         if bytes <= max_bytes {
-            inner.bytes += bytes;
-            inner
-                .entries
-                .put(key.clone(), Entry { value, bytes, born: now, hit: AtomicBool::new(false) });
+            // Room is made first: whatever is new has not had a turn yet.
             let mut evicted = 0;
-            while inner.entries.len() > max_entries || inner.bytes > max_bytes {
+            while inner.entries.len() >= max_entries || inner.bytes > max_bytes - bytes {
                 let Some(entry) = inner.evict() else { break };
                 out.push(entry);
                 evicted += 1;
             }
             self.evictions.fetch_add(evicted, Ordering::Relaxed);
+            inner.bytes += bytes;
+            inner
+                .entries
+                .put(key.clone(), Entry { value, bytes, born: now, hit: AtomicBool::new(false) });
+        } else {
+            self.too_large.fetch_add(1, Ordering::Relaxed);
         }
         // Values are dropped after the lock.
         drop(inner);
@@ -179,6 +191,7 @@ impl<V: Clone> Store<V> {
         let mut stats = StoreStats {
             evictions: self.evictions.load(Ordering::Relaxed),
             expired: self.expired.load(Ordering::Relaxed),
+            too_large: self.too_large.load(Ordering::Relaxed),
             ..StoreStats::default()
         };
         for shard in &self.shards {

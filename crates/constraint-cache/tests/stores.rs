@@ -55,6 +55,26 @@ fn what_is_too_large_alone_is_not_kept_and_evicts_nothing() {
 }
 
 #[test]
+fn what_is_new_gives_way_to_nothing_old() {
+    let store = store(1, 100);
+    for n in 0..9 {
+        store.insert(&key(n), n, 1, Duration::ZERO);
+        assert_eq!(store.get(&key(n), never), Some(n));
+    }
+    assert_eq!((store.stats().entries, store.stats().evictions), (1, 8));
+}
+
+/// A gibibyte is not so divided that a large value finds no place in it.
+#[test]
+fn large_values_are_kept_or_counted() {
+    let store = store(4096, 1 << 30);
+    store.insert(&key(1), 1, 60 << 20, Duration::ZERO);
+    assert_eq!(store.get(&key(1), never), Some(1));
+    store.insert(&key(2), 2, 1 << 30, Duration::ZERO);
+    assert_eq!((store.get(&key(2), never), store.stats().too_large), (None, 1));
+}
+
+#[test]
 fn entries_grow_old() {
     let limits = Limits { time_to_live: Some(Duration::from_secs(5)), ..Limits::default() };
     let store = Store::new(limits).unwrap();
@@ -98,14 +118,15 @@ proptest! {
                 1 => {
                     store.insert(&key(n), n, bytes, Duration::ZERO);
                     at.map(|at| model.remove(at));
-                    model.push((n, bytes, false));
-                    while model.len() > 4 || model.iter().map(|(_, b, _)| b).sum::<usize>() > 12 {
+                    let all = |model: &[(u32, usize, bool)]| model.iter().map(|m| m.1).sum::<usize>();
+                    while model.len() == 4 || all(&model) + bytes > 12 {
                         let (first, bytes, hit) = model.remove(0);
                         match hit {
                             true => model.push((first, bytes, false)),
                             false => evicted += 1,
                         }
                     }
+                    model.push((n, bytes, false));
                 }
                 _ => {
                     store.remove_if(|v| *v == n);
