@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use edgekit_constraint_compile::{Goal, Options, compile};
+use edgekit_constraint_compile::{Goal, Options, check_schema, compile};
 use edgekit_constraint_ir::ConstraintSet;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde_json::Value;
 
 use crate::flight::{Flight, Flights, Landing, Role};
 use crate::key::KeyMaker;
-use crate::memo::MemoPool;
+use crate::memo::Memo;
 use crate::{Asked, Error, ErrorKind, Key, Limits, Store, Template, Tokenizer};
 
 /// How a cache is made.
@@ -27,7 +27,7 @@ pub struct CacheConfig {
     /// How much is kept.
     pub limits: Limits,
     /// Bytes that memoised masks, and matchers kept for coming sessions, of all templates may take
-    /// together; 0 keeps none. Matchers leave at least half of it to masks.
+    /// together, half of it each; 0 keeps none.
     pub max_memo_bytes: usize,
     /// Threads that compile for the asynchronous API; `None` is as many as there are cores.
     pub compile_threads: Option<usize>,
@@ -78,6 +78,9 @@ pub struct Stats {
     pub evictions: u64,
     /// Entries that were found too old.
     pub expired: u64,
+    /// Templates that were not kept, being larger than a shard of the cache: raise
+    /// [`Limits::max_bytes`].
+    pub too_large: u64,
     /// Compilations under way.
     pub in_flight: usize,
     /// Templates that are kept.
@@ -88,7 +91,8 @@ pub struct Stats {
     pub mask_hits: u64,
     /// Masks that were computed.
     pub mask_misses: u64,
-    /// Requests to the second tier that failed; each fell back to local compilation.
+    /// Requests to the second tier that failed, or were left out because it did not keep up; each fell
+    /// back to local compilation.
     pub remote_failures: u64,
 }
 
@@ -102,13 +106,13 @@ struct Shared {
     keys: KeyMaker,
     store: Store<Arc<Template>>,
     flights: Flights<Arc<Template>>,
-    pool: Arc<MemoPool>,
+    memo: Arc<Memo>,
     threads: ThreadPool,
     hits: AtomicU64,
     misses: AtomicU64,
     compilations: AtomicU64,
     #[cfg(feature = "redis")]
-    remote: Option<Arc<crate::remote::Remote>>,
+    remote: Option<crate::remote::Remote>,
 }
 
 impl ConstraintCache {
@@ -128,12 +132,12 @@ impl ConstraintCache {
             keys: KeyMaker::new(tokenizer.id(), &config.options),
             store: Store::new(config.limits)?,
             flights: Flights::new(),
-            pool: MemoPool::new(config.max_memo_bytes),
+            memo: Memo::new(config.max_memo_bytes),
             threads,
             tokenizer,
             #[cfg(feature = "redis")]
             remote: match &config.redis {
-                Some(redis) => Some(Arc::new(crate::remote::Remote::new(redis)?)),
+                Some(redis) => Some(crate::remote::Remote::new(redis)?),
                 None => None,
             },
             config,
@@ -148,7 +152,8 @@ impl ConstraintCache {
         &self.0.tokenizer
     }
 
-    /// The key of a schema. The order of its properties counts. O(size), about 1 µs a KiB.
+    /// The key of a schema. The order of its properties counts. O(size), about 1 µs a KiB. Recurses
+    /// into the schema, whatever its depth; what compiles looks at that first.
     pub fn schema_key(&self, schema: &Value) -> Key {
         self.0.keys.schema(schema)
     }
@@ -173,6 +178,7 @@ impl ConstraintCache {
     /// [`ErrorKind::Compile`] with the compiler's error; [`ErrorKind::Panicked`];
     /// [`ErrorKind::DeadEnd`]. Errors are not kept.
     pub fn schema(&self, schema: &Value) -> Result<Arc<Template>, Error> {
+        self.0.check_depth(schema)?;
         let key = self.schema_key(schema);
         self.get_or_compile(&key, || Asked::Schema(schema.clone()))
     }
@@ -191,16 +197,19 @@ impl ConstraintCache {
     /// Works with any executor.
     pub fn get_async(&self, asked: Asked) -> Pending {
         let key = match &asked {
-            Asked::Schema(schema) => self.schema_key(schema),
+            Asked::Schema(schema) => match self.0.check_depth(schema) {
+                Ok(()) => self.schema_key(schema),
+                Err(e) => return Pending::ready(Err(e)),
+            },
             Asked::Constraints(set, goal) => self.constraints_key(set, goal),
         };
         if let Some(found) = self.get(&key) {
-            return Pending(Inner::Ready(Some(found)));
+            return Pending::ready(Ok(found));
         }
         match self.0.flights.join(&key, || self.0.look(&key)) {
             Role::Found(found) => {
                 self.0.hits.fetch_add(1, Ordering::Relaxed);
-                Pending(Inner::Ready(Some(found)))
+                Pending::ready(Ok(found))
             }
             Role::Follow(flight) => {
                 self.0.misses.fetch_add(1, Ordering::Relaxed);
@@ -218,15 +227,14 @@ impl ConstraintCache {
         }
     }
 
-    /// Compiles schemas in parallel so that later requests hit; the errors of those that cannot be
-    /// compiled, by position.
+    /// Compiles schemas on the cache's own threads so that later requests hit, and blocks until all
+    /// are done; the errors of those that cannot be compiled, by position.
     pub fn warm_up<'a>(&self, schemas: impl IntoIterator<Item = &'a Value>) -> Vec<(usize, Error)> {
-        use rayon::prelude::*;
-        let schemas: Vec<&Value> = schemas.into_iter().collect();
-        self.0.threads.install(|| {
-            let one = |(i, schema): (usize, &&Value)| self.schema(schema).err().map(|e| (i, e));
-            schemas.par_iter().enumerate().filter_map(one).collect()
-        })
+        // Whoever waits for somebody else's compilation must not hold a thread that it needs.
+        let pending: Vec<Pending> =
+            schemas.into_iter().map(|s| self.get_async(Asked::Schema(s.clone()))).collect();
+        let one = |(i, pending): (usize, Pending)| Some((i, pending.wait()?.err()?));
+        pending.into_iter().enumerate().filter_map(one).collect()
     }
 
     /// Forgets all templates of which a constraint comes from this file; how many.
@@ -253,11 +261,12 @@ impl ConstraintCache {
             failures: self.0.flights.failures(),
             evictions: store.evictions,
             expired: store.expired,
+            too_large: store.too_large,
             in_flight: self.0.flights.len(),
             entries: store.entries,
             bytes: store.bytes,
-            mask_hits: load(&self.0.pool.hits),
-            mask_misses: load(&self.0.pool.misses),
+            mask_hits: load(&self.0.memo.hits),
+            mask_misses: load(&self.0.memo.misses),
             remote_failures: self.0.remote_failures(),
         }
     }
@@ -321,6 +330,16 @@ impl Shared {
         self.store.get(key, || (self.config.clock)())
     }
 
+    /// Whether the schema is so deep that encoding and copying it, which recurse, must not be tried.
+    fn check_depth(&self, schema: &Value) -> Result<(), Error> {
+        let limits = &self.config.options.limits;
+        if levels_within(schema, limits.max_schema_depth) {
+            return Ok(());
+        }
+        check_schema(schema, limits)?;
+        Ok(())
+    }
+
     fn lead(
         &self,
         key: &Key,
@@ -353,14 +372,14 @@ impl Shared {
         match asked {
             Asked::Schema(schema) => {
                 let matchers = engine.schema(schema, options)?;
-                Template::new(&self.tokenizer, matchers, None, BTreeSet::new(), &self.pool)
+                Template::new(&self.tokenizer, matchers, None, BTreeSet::new(), &self.memo)
             }
             Asked::Constraints(set, goal) => {
                 let compiled = compile(set, goal, options)?;
                 let matchers = engine.start(&compiled, options)?;
                 let files = set.iter().map(|(_, c)| c.origin.file.clone());
                 let files = files.filter(|f| !f.is_empty()).collect();
-                Template::new(&self.tokenizer, matchers, Some(compiled), files, &self.pool)
+                Template::new(&self.tokenizer, matchers, Some(compiled), files, &self.memo)
             }
         }
     }
@@ -368,9 +387,7 @@ impl Shared {
     #[cfg(feature = "redis")]
     fn publish(&self, key: &Key) {
         if let Some(remote) = &self.remote {
-            let (remote, key) = (Arc::clone(remote), key.clone());
-            // Nobody waits for the second tier.
-            self.threads.spawn(move || remote.publish(&key));
+            remote.publish(key);
         }
     }
 
@@ -390,20 +407,44 @@ impl Shared {
     }
 }
 
+/// Whether a value has at most so many levels. Goes no deeper.
+fn levels_within(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else { return false };
+    match value {
+        Value::Array(items) => items.iter().all(|v| levels_within(v, below)),
+        Value::Object(members) => members.values().all(|v| levels_within(v, below)),
+        _ => true,
+    }
+}
+
 /// A guess at what a template takes, which the engine does not say: something for any grammar, and
 /// a grammar's tables grow with its source.
 fn estimated_bytes(key: &Key) -> usize {
     (64 << 10) + key.bytes().len() * 32
 }
 
-/// A template that is being compiled.
+/// A template that is being compiled. Not to be polled again once it is ready.
 #[derive(Debug)]
 pub struct Pending(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Ready(Option<Arc<Template>>),
+    Ready(Option<Result<Arc<Template>, Error>>),
     Waiting(Landing<Arc<Template>>),
+}
+
+impl Pending {
+    fn ready(result: Result<Arc<Template>, Error>) -> Self {
+        Pending(Inner::Ready(Some(result)))
+    }
+
+    /// Blocks until it is there; `None` if it was polled to its end before.
+    fn wait(self) -> Option<Result<Arc<Template>, Error>> {
+        match self.0 {
+            Inner::Ready(result) => result,
+            Inner::Waiting(Landing(flight)) => Some(flight.wait()),
+        }
+    }
 }
 
 impl Future for Pending {
@@ -411,10 +452,7 @@ impl Future for Pending {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Inner::Ready(found) => match found.take() {
-                Some(template) => Poll::Ready(Ok(template)),
-                None => Poll::Pending,
-            },
+            Inner::Ready(result) => result.take().map_or(Poll::Pending, Poll::Ready),
             Inner::Waiting(landing) => Pin::new(landing).poll(cx),
         }
     }

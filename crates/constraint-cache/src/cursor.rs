@@ -16,7 +16,7 @@ use edgekit_constraint_compile::llguidance::Matcher;
 use edgekit_constraint_compile::llguidance::toktrie::SimpleVob;
 use edgekit_constraint_compile::{compute_mask, ran_out_of_fuel};
 
-use crate::memo::MemoPool;
+use crate::memo::Memo;
 use crate::{Error, ErrorKind, Template};
 
 /// A session's place in the engine. A template's parts advance together.
@@ -36,7 +36,7 @@ pub(crate) struct Spare {
     matchers: Vec<Matcher>,
     learned: usize,
     bytes: usize,
-    pool: Arc<MemoPool>,
+    memo: Arc<Memo>,
 }
 
 /// What a part of a template takes, about.
@@ -49,21 +49,21 @@ const LEARNED_BYTES: usize = 64;
 const MAX_SPARE_BYTES: usize = 4 << 20;
 
 impl Spare {
-    /// Counts the matchers among what the pool holds, if there is room.
-    fn new(cursor: Cursor, pool: &Arc<MemoPool>) -> Option<Self> {
+    /// Counts the matchers, if there is room.
+    fn new(cursor: Cursor, memo: &Arc<Memo>) -> Option<Self> {
         let bytes = cursor.matchers.len() * PART_BYTES + cursor.learned * LEARNED_BYTES;
-        (bytes <= MAX_SPARE_BYTES && pool.take_spare(bytes)).then(|| Spare {
+        (bytes <= MAX_SPARE_BYTES && memo.take_spare(bytes)).then(|| Spare {
             matchers: cursor.matchers,
             learned: cursor.learned,
             bytes,
-            pool: Arc::clone(pool),
+            memo: Arc::clone(memo),
         })
     }
 }
 
 impl Drop for Spare {
     fn drop(&mut self) {
-        self.pool.give_back(self.bytes);
+        self.memo.give_back(self.bytes);
     }
 }
 
@@ -240,10 +240,10 @@ impl Cursor {
     }
 
     /// What the next session can use of this one.
-    pub(crate) fn into_spare(mut self, pool: &Arc<MemoPool>) -> Option<Spare> {
+    pub(crate) fn into_spare(mut self, memo: &Arc<Memo>) -> Option<Spare> {
         self.rollback(0);
         let healthy = self.is_awake() && !self.matchers.iter().any(Matcher::is_error);
-        healthy.then(|| Spare::new(self, pool)).flatten()
+        healthy.then(|| Spare::new(self, memo)).flatten()
     }
 }
 

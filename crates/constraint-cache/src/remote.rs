@@ -5,7 +5,8 @@
 //! request. Every failure is counted and falls back to local compilation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use edgekit_constraint_ir::ContentId;
@@ -43,8 +44,18 @@ impl Default for RemoteConfig {
     }
 }
 
-/// A connection that is made when it is needed and made again after a failure.
+/// The second tier as a cache uses it.
 pub(crate) struct Remote {
+    server: Arc<Server>,
+    /// Keys that wait to be published, by a thread of their own: nobody else waits for the server.
+    waiting: SyncSender<Key>,
+}
+
+/// More keys than these wait for no server.
+const MOST_WAITING: usize = 256;
+
+/// A connection that is made when it is needed and made again after a failure.
+struct Server {
     config: RemoteConfig,
     client: Client,
     link: Mutex<Link>,
@@ -58,7 +69,7 @@ enum Link {
 
 impl Remote {
     /// # Errors
-    /// [`ErrorKind::InvalidConfig`] if the URL is none or a limit is 0.
+    /// [`ErrorKind::InvalidConfig`] if the URL is none, a limit is 0, or no thread can be started.
     pub(crate) fn new(config: &RemoteConfig) -> Result<Self, Error> {
         let client = Client::open(config.url.as_str()).map_err(|e| {
             Error::new(ErrorKind::InvalidConfig, format!("redis.url is {:?}: {e}", config.url))
@@ -69,16 +80,42 @@ impl Remote {
                 "redis.max_bytes, redis.timeout and redis.time_to_live (whole seconds) must not be 0",
             ));
         }
-        Ok(Remote {
+        let server = Arc::new(Server {
             config: config.clone(),
             client,
             link: Mutex::new(Link::Down { since: None }),
             failures: AtomicU64::new(0),
-        })
+        });
+        let (waiting, keys) = sync_channel::<Key>(MOST_WAITING);
+        let publisher = Arc::clone(&server);
+        // Ends with the cache, when the sender is dropped.
+        std::thread::Builder::new()
+            .name("constraint-publish".into())
+            .spawn(move || keys.into_iter().for_each(|key| publisher.publish(&key)))
+            .map_err(|e| Error::new(ErrorKind::InvalidConfig, format!("redis: {e}")))?;
+        Ok(Remote { server, waiting })
     }
 
-    /// Stores a request, if the server is there.
+    /// Stores a request some time soon, if the server is there and keeps up.
     pub(crate) fn publish(&self, key: &Key) {
+        if self.waiting.try_send(key.clone()).is_err() {
+            self.server.fail();
+        }
+    }
+
+    /// The request of this id, if the server has it and it is one.
+    pub(crate) fn fetch(&self, id: ContentId) -> Option<(Key, Request)> {
+        self.server.fetch(id)
+    }
+
+    /// How many exchanges failed or were left out.
+    pub(crate) fn failures(&self) -> u64 {
+        self.server.failures.load(Ordering::Relaxed)
+    }
+}
+
+impl Server {
+    fn publish(&self, key: &Key) {
         if key.bytes().len() <= self.config.max_bytes {
             self.exchange(|connection| {
                 redis::cmd("SET")
@@ -91,8 +128,7 @@ impl Remote {
         }
     }
 
-    /// The request of this id, if the server has it and it is one.
-    pub(crate) fn fetch(&self, id: ContentId) -> Option<(Key, Request)> {
+    fn fetch(&self, id: ContentId) -> Option<(Key, Request)> {
         // A range, so that a hostile value cannot fill the memory.
         let bytes = self.exchange(|connection| {
             redis::cmd("GETRANGE")
@@ -107,14 +143,13 @@ impl Remote {
         let key = Key::of(bytes);
         let request = Request::decode(key.bytes()).ok().filter(|_| key.id() == id);
         if request.is_none() {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.fail();
         }
         request.map(|request| (key, request))
     }
 
-    /// How many exchanges failed.
-    pub(crate) fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+    fn fail(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     fn name(&self, id: ContentId) -> String {
@@ -125,7 +160,7 @@ impl Remote {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         if let Link::Down { since } = *link {
             if since.is_some_and(|at| at.elapsed() < self.config.pause_after_failure) {
-                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.fail();
                 return None;
             }
             if let Ok(connection) = self.connect() {
@@ -138,7 +173,7 @@ impl Remote {
         };
         if answer.is_none() {
             *link = Link::Down { since: Some(Instant::now()) };
-            self.failures.fetch_add(1, Ordering::Relaxed);
+            self.fail();
         }
         answer
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use edgekit_constraint_compile::llguidance::toktrie::SimpleVob;
 
 use crate::cursor::Cursor;
-use crate::memo::{Node, bit, tokens};
+use crate::memo::{Known, State, bit, tokens};
 use crate::{Error, ErrorKind, Template};
 
 /// A cursor in a template. Sessions of one template are independent of each other.
@@ -24,8 +24,10 @@ pub struct Session {
     /// Bytes of `tokens`.
     bytes: usize,
     ended: bool,
-    /// The memo's node after each prefix of `tokens`, as far as it goes.
-    path: Vec<Arc<Node>>,
+    /// The state after each prefix of `tokens`.
+    states: Vec<State>,
+    /// What is memoised of the last one, if it was looked for and found.
+    known: Option<Arc<Known>>,
 }
 
 /// Why an output is over.
@@ -53,7 +55,7 @@ pub enum Reach {
 
 impl Session {
     pub(crate) fn new(template: Arc<Template>) -> Self {
-        let path = vec![Arc::clone(&template.root)];
+        let (states, known) = (vec![template.beginning], template.first.get().cloned());
         Session {
             template,
             engine: Cursor::default(),
@@ -61,7 +63,8 @@ impl Session {
             tokens: Vec::new(),
             bytes: 0,
             ended: false,
-            path,
+            states,
+            known,
         }
     }
 
@@ -81,7 +84,7 @@ impl Session {
     }
 
     /// Writes one bit for each token into `out`: 1 if it may come next. Words beyond the
-    /// vocabulary become 0. After the end only the end token is allowed.
+    /// vocabulary become 0. After the end only end tokens are allowed.
     ///
     /// # Errors
     /// [`ErrorKind::BufferTooSmall`]; [`ErrorKind::DeadEnd`] if nothing may come next and the
@@ -96,24 +99,30 @@ impl Session {
         }
         if self.ended {
             out.fill(0);
-            set(out, self.template.tokenizer().end_token());
+            self.template.tokenizer().end_tokens().iter().for_each(|end| set(out, *end));
             return Ok(());
         }
         let after = self.tokens.len();
-        if let Some(mask) = self.path.get(after).and_then(|node| node.mask()) {
+        // Another session may have found it since the last token was committed.
+        self.look();
+        if let Some(Known { mask, .. }) = self.known.as_deref() {
             mask.write(out);
             if mask.open {
                 self.engine.opens_after(after);
             }
-            self.template.pool.hits.fetch_add(1, Ordering::Relaxed);
+            self.template.memo.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        self.template.pool.misses.fetch_add(1, Ordering::Relaxed);
+        self.template.memo.misses.fetch_add(1, Ordering::Relaxed);
         let (head, tail) = out.split_at_mut(words);
         tail.fill(0);
         self.compute(head)?;
-        if let Some(node) = self.node() {
-            node.keep(head, self.engine.is_open_after(after));
+        let open = self.engine.is_open_after(after);
+        if after == 0 && self.template.memo.keeps() {
+            let first = || Known::first(self.template.beginning, head, open);
+            self.template.first.get_or_init(first);
+        } else {
+            self.template.memo.keep(&self.states, &self.tokens, head, open);
         }
         Ok(())
     }
@@ -125,7 +134,7 @@ impl Session {
         if other.engine.is_open_after(self.tokens.len()) {
             self.engine.opens_after(self.tokens.len());
         }
-        self.template.pool.hits.fetch_add(1, Ordering::Relaxed);
+        self.template.memo.hits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a token can be committed now. Tokens that spell forced text in another way than the
@@ -138,11 +147,11 @@ impl Session {
             return Ok(false);
         }
         if self.current.as_ref().is_some_and(|mask| bit(mask.as_slice(), token))
-            || self.node().and_then(Node::mask).is_some_and(|mask| mask.allows(token))
+            || self.known.as_ref().is_some_and(|known| known.mask.allows(token))
         {
             return Ok(true);
         }
-        if token == self.template.tokenizer().end_token() {
+        if self.is_end(token) {
             return self.is_accepting();
         }
         Ok(self.valid_tokens(&[token])? == 1)
@@ -172,22 +181,36 @@ impl Session {
                 format!("token {token} cannot come after {} tokens", self.tokens.len()),
             ));
         }
-        if token == self.template.tokenizer().end_token() {
+        if self.is_end(token) {
             self.ended = true;
         } else {
             self.bytes += self.template.tokenizer().trie().token_len(token);
-            if let Some(next) = self.node().and_then(|node| node.after(token)) {
-                self.path.push(next);
-            }
         }
         self.tokens.push(token);
+        self.states.extend(self.states.last().map(|state| state.after(token)));
         self.current = None;
-        let unknown = self.node().is_none_or(|node| node.mask().is_none());
-        if unknown && !self.ended {
+        self.known = None;
+        self.look();
+        if self.known.is_none() && !self.ended {
             // The engine will be needed: advancing it now is not the next mask's cost.
             self.engine.catch_up(&self.template, &self.tokens);
         }
         Ok(())
+    }
+
+    /// Advances by the tokens of a text, which may begin and end inside of a character: so a stream is
+    /// taken as it comes. A text that is refused changes nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] if the text cannot come next; [`ErrorKind::Engine`].
+    pub fn commit_text(&mut self, text: impl AsRef<[u8]>) -> Result<(), Error> {
+        let before = self.tokens.len();
+        let tokens = self.template.tokenizer().engine().tokenizer().tokenize_bytes(text.as_ref());
+        let committed = tokens.into_iter().try_for_each(|token| self.commit(token));
+        if committed.is_err() {
+            self.rollback(self.tokens.len() - before)?;
+        }
+        committed
     }
 
     /// Takes the last `n` tokens back.
@@ -207,7 +230,9 @@ impl Session {
         self.ended = false;
         self.current = None;
         self.tokens.truncate(left);
-        self.path.truncate(left + 1);
+        self.states.truncate(left + 1);
+        self.known = None;
+        self.look();
         let trie = self.template.tokenizer().trie();
         self.bytes = self.tokens.iter().map(|t| trie.token_len(*t)).sum();
         self.engine.rollback(left);
@@ -265,25 +290,22 @@ impl Session {
     }
 
     /// Applies a mask to logits: what is not allowed becomes negative infinity, what is allowed
-    /// gets its bias. So a bias never lets in what the constraints keep out.
+    /// gets its bias. So a bias never lets in what the constraints keep out. Logits beyond the
+    /// vocabulary, with which models pad theirs, are not allowed.
     ///
     /// # Panics
-    /// If `mask` has fewer bits than `logits` has numbers.
+    /// If `mask` is shorter than [`Tokenizer::mask_words`](crate::Tokenizer::mask_words).
     #[track_caller]
     pub fn apply(&self, mask: &[u32], logits: &mut [f32]) {
-        assert!(
-            mask.len() * 32 >= logits.len(),
-            "a mask of {} words for {} logits",
-            mask.len(),
-            logits.len()
-        );
+        let words = self.template.tokenizer().mask_words();
+        assert!(mask.len() >= words, "a mask of {} words and not {words}", mask.len());
         for (token, logit) in logits.iter_mut().enumerate() {
             if !bit(mask, token as u32) {
                 *logit = f32::NEG_INFINITY;
             }
         }
         for (token, bias) in self.template.biases() {
-            if let Some(logit) = logits.get_mut(*token as usize) {
+            if let Some(logit) = logits.get_mut(*token as usize).filter(|_| bit(mask, *token)) {
                 *logit += bias;
             }
         }
@@ -296,20 +318,17 @@ impl Session {
     pub fn can_end(&mut self, budget: usize) -> Result<Reach, Error> {
         let start = self.tokens.len();
         let mut left = budget;
-        let found = self.search(&mut left);
-        let reach = match found {
-            Ok(true) => Reach::Ends(self.tokens[start..].to_vec()),
-            Ok(false) if left > 0 => Reach::Never,
-            Ok(false) => Reach::Unknown,
-            Err(e) => return Err(e),
-        };
+        let reach = self.search(&mut left).map(|found| match found {
+            true => Reach::Ends(self.tokens[start..].to_vec()),
+            false if left > 0 => Reach::Never,
+            false => Reach::Unknown,
+        });
         self.rollback(self.tokens.len() - start)?;
-        Ok(reach)
+        reach
     }
 
     /// Depth first, the shortest tokens first, since they close brackets and quotes.
     fn search(&mut self, left: &mut usize) -> Result<bool, Error> {
-        let end = self.template.tokenizer().end_token();
         let mut open: Vec<(usize, u32)> = Vec::new();
         let mut mask = vec![0; self.template.tokenizer().mask_words()];
         let base = self.tokens.len();
@@ -319,14 +338,24 @@ impl Session {
             }
             *left -= 1;
             match self.mask(&mut mask) {
-                Ok(()) if bit(&mask, end) => return Ok(true),
+                Ok(())
+                    if self
+                        .template
+                        .tokenizer()
+                        .end_tokens()
+                        .iter()
+                        .any(|end| bit(&mask, *end)) =>
+                {
+                    return Ok(true);
+                }
                 Ok(()) => {
                     let depth = self.tokens.len();
-                    let trie = self.template.tokenizer().trie();
-                    let mut next: Vec<u32> = tokens(&mask).collect();
-                    let closes = |t: &u32| !trie.token(*t).iter().any(|b| b"\"'}])>".contains(b));
-                    next.sort_by_key(|t| (closes(t), trie.token_len(*t)));
-                    open.extend(next.iter().rev().map(|t| (depth, *t)));
+                    // More than there are masks left can not all be tried.
+                    let closing = self.template.tokenizer().closing_first().iter();
+                    let next = closing.filter(|t| bit(&mask, **t)).take(*left + 1);
+                    let at = open.len();
+                    open.extend(next.map(|t| (depth, *t)));
+                    open[at..].reverse();
                 }
                 Err(e) if e.kind() == ErrorKind::DeadEnd => {}
                 Err(e) => return Err(e),
@@ -343,7 +372,6 @@ impl Session {
     fn compute(&mut self, out: &mut [u32]) -> Result<(), Error> {
         let tokens_left = self.tokens_left();
         let bytes_left = self.bytes_left();
-        let end = self.template.tokenizer().end_token();
         let mask = self.engine.mask(&self.template, &self.tokens)?.ok_or_else(dead_end)?;
         out.copy_from_slice(&mask.as_slice()[..out.len()]);
         self.current = Some(mask);
@@ -356,15 +384,15 @@ impl Session {
         let trie = self.template.tokenizer().trie();
         if tokens_left == 0 {
             narrowed = true;
-            let may_end = bit(out, end);
+            let ends = self.template.tokenizer().end_tokens();
+            let may_end: Vec<u32> = ends.iter().copied().filter(|end| bit(out, *end)).collect();
             out.fill(0);
-            if may_end {
-                set(out, end);
-            }
+            may_end.into_iter().for_each(|end| set(out, end));
         } else if bytes_left < trie.max_token_len() {
             narrowed = true;
-            let too_long: Vec<u32> =
-                tokens(out).filter(|t| *t != end && trie.token_len(*t) > bytes_left).collect();
+            let too_long: Vec<u32> = tokens(out)
+                .filter(|t| !self.is_end(*t) && trie.token_len(*t) > bytes_left)
+                .collect();
             too_long.into_iter().for_each(|t| out[t as usize / 32] &= !(1 << (t % 32)));
         }
         if narrowed && out.iter().all(|w| *w == 0) { Err(dead_end()) } else { Ok(()) }
@@ -374,15 +402,23 @@ impl Session {
         self.engine.valid(&self.template, &self.tokens, next)
     }
 
-    fn node(&self) -> Option<&Node> {
-        self.path.get(self.tokens.len()).map(|node| &**node)
+    /// Looks for what is memoised of this state.
+    fn look(&mut self) {
+        if self.known.is_none() && !self.ended {
+            self.known = match self.tokens.is_empty() {
+                true => self.template.first.get().cloned(),
+                false => self.template.memo.find(&self.states, &self.tokens),
+            };
+        }
     }
 
     fn is_usable(&self, token: u32) -> bool {
         let known = (token as usize) < self.template.tokenizer().vocabulary();
-        known
-            && (token == self.template.tokenizer().end_token()
-                || self.is_in_rules(token) && self.has_room(&[token]))
+        known && (self.is_end(token) || self.is_in_rules(token) && self.has_room(&[token]))
+    }
+
+    fn is_end(&self, token: u32) -> bool {
+        self.template.tokenizer().end_tokens().contains(&token)
     }
 
     fn is_in_rules(&self, token: u32) -> bool {

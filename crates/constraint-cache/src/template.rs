@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use edgekit_constraint_compile::llguidance::Matcher;
 use edgekit_constraint_compile::{CompiledConstraint, Matchers, Unsupported};
 use edgekit_constraint_ir::Limit;
 
 use crate::cursor::{Cursor, Spare};
-use crate::memo::{MemoPool, Node};
+use crate::memo::{Known, Memo, State};
 use crate::{Error, ErrorKind, Reach, Session, Tokenizer};
 
 /// What a compilation for one tokenizer yields. Sessions are made from it, each independent.
@@ -25,8 +25,10 @@ pub struct Template {
     limit: Limit,
     biases: Vec<(u32, f32)>,
     weights_without_token: Vec<String>,
-    pub(crate) root: Arc<Node>,
-    pub(crate) pool: Arc<MemoPool>,
+    /// The state before all tokens, and what is known of it once it was asked for.
+    pub(crate) beginning: State,
+    pub(crate) first: OnceLock<Arc<Known>>,
+    pub(crate) memo: Arc<Memo>,
     files: BTreeSet<String>,
 }
 
@@ -47,15 +49,26 @@ impl Template {
         matchers: Matchers,
         compiled: Option<Arc<CompiledConstraint>>,
         files: BTreeSet<String>,
-        pool: &Arc<MemoPool>,
+        memo: &Arc<Memo>,
     ) -> Result<Arc<Self>, Error> {
         let mut biases = Vec::new();
         let mut weights_without_token = Vec::new();
         for weight in compiled.iter().flat_map(|c| c.weights()) {
             match tokenizer.trie().token_id_at_bytes(weight.text.as_bytes()) {
-                Some(token) => biases.push((token, weight.bias.get() as f32)),
+                // What is finite stays so, or a bias would make a number of what is none.
+                Some(token) => {
+                    let bias = weight.bias.get().clamp(f32::MIN.into(), f32::MAX.into());
+                    biases.push((token, bias as f32));
+                }
                 None => weights_without_token.push(weight.text.clone()),
             }
+        }
+        let denied = |end: &u32| compiled.as_ref().is_some_and(|c| c.tokens().deny.contains(end));
+        if tokenizer.end_tokens().iter().all(denied) {
+            return Err(Error::new(
+                ErrorKind::DeadEnd,
+                "the rules about tokens deny what ends an output: none could end",
+            ));
         }
         let limit = compiled.as_ref().map_or_else(Limit::default, |c| c.limit());
         let template = Arc::new(Template {
@@ -68,8 +81,9 @@ impl Template {
             limit,
             biases,
             weights_without_token,
-            root: Node::root(pool),
-            pool: Arc::clone(pool),
+            beginning: memo.beginning(),
+            first: OnceLock::new(),
+            memo: Arc::clone(memo),
             files,
         });
         let mut first = vec![0; tokenizer.mask_words()];
@@ -141,7 +155,7 @@ impl Template {
 
     /// Keeps what a session that is over has learned.
     pub(crate) fn retire(&self, cursor: Cursor) {
-        let Some(spare) = cursor.into_spare(&self.pool) else { return };
+        let Some(spare) = cursor.into_spare(&self.memo) else { return };
         let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
         if spares.len() < MAX_SPARES {
             spares.push(spare);
@@ -178,8 +192,8 @@ fn allowed(compiled: &CompiledConstraint, tokenizer: &Tokenizer) -> Option<Box<[
         }
     };
     rules.allow.iter().flatten().for_each(|t| set(*t, true));
+    // The output may always end where the grammar lets it, but in a way that is denied.
+    tokenizer.end_tokens().iter().for_each(|end| set(*end, true));
     rules.deny.iter().for_each(|t| set(*t, false));
-    // The output may always end where the grammar lets it.
-    set(tokenizer.end_token(), true);
     Some(words)
 }

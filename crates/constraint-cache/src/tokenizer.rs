@@ -1,7 +1,7 @@
 //! Tokenizers: an immutable environment each, built once and shared by every cache and session.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use edgekit_constraint_compile::Engine;
 use edgekit_constraint_compile::llguidance::toktrie::{TokEnv, TokTrie};
@@ -20,6 +20,7 @@ pub struct Tokenizer(Arc<Inner>);
 struct Inner {
     id: String,
     engine: Engine,
+    closing_first: OnceLock<Box<[u32]>>,
 }
 
 /// The end tokens that the reader of `tokenizer.json` knows.
@@ -34,7 +35,11 @@ impl Tokenizer {
     /// # Errors
     /// As [`Engine::new`].
     pub fn new(id: impl Into<String>, env: &TokEnv) -> Result<Self, Error> {
-        Ok(Tokenizer(Arc::new(Inner { id: id.into(), engine: Engine::new(env)? })))
+        Ok(Tokenizer(Arc::new(Inner {
+            id: id.into(),
+            engine: Engine::new(env)?,
+            closing_first: OnceLock::new(),
+        })))
     }
 
     /// OpenAI's `o200k_base`, 200,019 tokens. Built at the first call of the process.
@@ -67,24 +72,53 @@ impl Tokenizer {
     /// (decoder `ByteLevel` or `ByteFallback`), or it has no end token with a usual name.
     #[cfg(feature = "hf")]
     pub fn from_tokenizer_json(json: &[u8]) -> Result<Self, Error> {
+        Self::from_tokenizer_json_with(json, &[], None)
+    }
+
+    /// The same with the tokens that end an output by name, where the usual names are not the model's
+    /// (Llama 3 ends its turns with `<|eot_id|>`; the file does not say so), and with the number of
+    /// logits that the model computes, if that is more than there are tokens. Without names and number
+    /// as [`from_tokenizer_json`](Self::from_tokenizer_json).
+    ///
+    /// # Errors
+    /// As there, and if a name is no token or there are more tokens than logits.
+    #[cfg(feature = "hf")]
+    pub fn from_tokenizer_json_with(
+        json: &[u8],
+        end_tokens: &[&str],
+        logits: Option<usize>,
+    ) -> Result<Self, Error> {
         use toktrie_hf_tokenizers::ByteTokenizer;
-        let wrong = |what: String| Error::new(ErrorKind::Tokenizer, what);
+        let wrong =
+            |what: String| Error::new(ErrorKind::Tokenizer, format!("tokenizer.json: {what}"));
         // The reader asserts what it expects of ids and names.
         let read = std::panic::catch_unwind(|| {
-            let tokenizer = ByteTokenizer::from_json_bytes(json).map_err(|e| e.to_string())?;
-            let end = tokenizer.tokrx_info().tok_eos;
-            let name = tokenizer.hf_tokenizer.id_to_token(end).unwrap_or_default();
-            Ok((name, tokenizer.into_tok_env(None).map_err(|e| e.to_string())?))
+            let mut tokenizer = ByteTokenizer::from_json_bytes(json).map_err(|e| e.to_string())?;
+            if end_tokens.is_empty() {
+                // Where it finds no end token, the reader takes the first token.
+                let end = tokenizer.hf_tokenizer.id_to_token(tokenizer.tokrx_info().tok_eos);
+                if !end.is_some_and(|end| END_TOKENS.contains(&end.as_str())) {
+                    let names = END_TOKENS.join(", ");
+                    return Err(format!("no special token is one of {names}; name those that end"));
+                }
+            } else {
+                let id = |name: &&str| {
+                    let id = tokenizer.hf_tokenizer.token_to_id(name);
+                    id.ok_or_else(|| format!("it has no token {name:?}"))
+                };
+                let ends: Vec<u32> = end_tokens.iter().map(id).collect::<Result<_, _>>()?;
+                tokenizer.set_eos_tokens(&ends);
+            }
+            tokenizer.into_tok_env(logits).map_err(|e| e.to_string())
         });
-        let (name, env) = read
+        let env = read
             .unwrap_or_else(|_| Err("its tokens contradict each other".to_owned()))
-            .map_err(|e| wrong(format!("tokenizer.json: {e}")))?;
-        // Where it finds no end token, the reader takes the first token.
-        if !END_TOKENS.contains(&name.as_str()) {
-            let names = END_TOKENS.join(", ");
-            return Err(wrong(format!("tokenizer.json: no special token is one of {names}")));
+            .map_err(wrong)?;
+        let mut id = format!("hf:{}", edgekit_constraint_ir::ContentId::of(json));
+        if !end_tokens.is_empty() || logits.is_some() {
+            id += &format!(":{end_tokens:?}:{logits:?}");
         }
-        Tokenizer::new(format!("hf:{}", edgekit_constraint_ir::ContentId::of(json)), &env)
+        Tokenizer::new(id, &env)
     }
 
     /// The vocabulary's name.
@@ -117,9 +151,25 @@ impl Tokenizer {
         self.trie().decode_ext(tokens, false)
     }
 
-    /// The token that ends the output.
+    /// The token that ends the output; the first one if there are several.
     pub fn end_token(&self) -> u32 {
         self.trie().eos_token()
+    }
+
+    /// The tokens that end the output.
+    pub fn end_tokens(&self) -> &[u32] {
+        self.trie().eos_tokens()
+    }
+
+    /// All tokens, those first that close brackets or quotes, short ones before long ones.
+    pub(crate) fn closing_first(&self) -> &[u32] {
+        let trie = self.trie();
+        let opens = |t: &u32| !trie.token(*t).iter().any(|b| b"\"'}])>".contains(b));
+        self.0.closing_first.get_or_init(|| {
+            let mut tokens: Vec<u32> = (0..self.vocabulary() as u32).collect();
+            tokens.sort_by_key(|t| (opens(t), trie.token_len(*t)));
+            tokens.into()
+        })
     }
 
     pub(crate) fn trie(&self) -> &TokTrie {

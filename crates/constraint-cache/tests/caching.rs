@@ -107,6 +107,48 @@ fn warming_up_makes_hits_and_tells_failures() {
     assert_eq!(cache.stats().hits, before + 2);
 }
 
+/// One thread compiles for all: whoever waits for a compilation must not hold it.
+#[test]
+fn warming_up_waits_for_others_without_holding_their_thread() {
+    let cache = cache_with(CacheConfig { compile_threads: Some(1), ..CacheConfig::default() });
+    let schemas: Vec<Value> = (0..40).map(|n| numbered(100 + n)).collect();
+    let (done, finished) = std::sync::mpsc::channel();
+    let (warm, warmed) = (cache.clone(), schemas.clone());
+    thread::spawn(move || done.send(warm.warm_up(&warmed).len()));
+    while cache.stats().compilations == 0 {
+        thread::yield_now();
+    }
+    // If nobody has asked for it yet, this one leads, on the thread that warms up.
+    let last = cache.get_async(Asked::Schema(schemas[39].clone()));
+    let failed = finished.recv_timeout(Duration::from_secs(60));
+    assert_eq!(failed, Ok(0), "both wait for each other");
+    block_on(last).unwrap();
+    assert_eq!(cache.stats().compilations, 40);
+}
+
+/// Encoding a schema and copying it recurse, on whatever stack the caller has.
+#[test]
+fn a_schema_is_measured_before_it_is_encoded() {
+    let nested = |levels| {
+        // Not by `json!`, which copies.
+        (0..levels).fold(Value::Null, |below, _| Value::Array(vec![below]))
+    };
+    let deep = nested(5_000);
+    let small = thread::Builder::new().stack_size(256 << 10);
+    let asking = small.spawn(move || {
+        let cache = cache();
+        let error = cache.schema(&deep).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Compile(compile::ErrorKind::TooLarge));
+        let stats = cache.stats();
+        assert_eq!((stats.compilations, stats.entries), (0, 0));
+        // Dropping it recurses too.
+        std::mem::forget(deep);
+    });
+    asking.unwrap().join().unwrap();
+    let error = block_on(cache().get_async(Asked::Schema(nested(1_000)))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Compile(compile::ErrorKind::TooLarge));
+}
+
 #[test]
 fn files_are_invalidated() {
     let cache = cache();
@@ -160,15 +202,24 @@ fn everything_at_once() {
                     let template = cache.schema(&numbered(n)).unwrap();
                     assert!(accepts(&template, &n.to_string()));
                     assert!(n == 0 || !accepts(&template, &(n - 1).to_string()));
-                    if round % 17 == 0 {
-                        cache.clear();
+                    let file = format!("{n}.rs");
+                    let mut forbidden =
+                        hard(Body::Forbidden(Forbidden { texts: [file.clone()].into() }));
+                    forbidden.origin.file.clone_from(&file);
+                    let set: ConstraintSet = [forbidden].into_iter().collect();
+                    let free = cache.constraints(&set, &compile::Goal::Text).unwrap();
+                    assert!(accepts(&free, "a text") && !accepts(&free, &file));
+                    match round % 17 {
+                        0 => drop(cache.clear()),
+                        5 | 11 => drop(cache.invalidate_file(&file)),
+                        _ => {}
                     }
                 }
             });
         }
     });
     let stats = cache.stats();
-    assert_eq!(stats.hits + stats.misses, 4 * rounds);
+    assert_eq!(stats.hits + stats.misses, 4 * 2 * rounds);
     assert!(stats.entries <= 4 && stats.compilations <= stats.misses && stats.in_flight == 0);
 }
 

@@ -148,6 +148,25 @@ fn text_may_be_split_at_any_byte() {
         assert!(template.session().validate_text(&text[..at]).unwrap(), "{at}");
     }
     assert!(!template.session().validate_text(&text[1..]).unwrap());
+    let mut session = template.session();
+    for byte in text {
+        session.commit_text([*byte]).unwrap();
+    }
+    assert_eq!(session.text(), text);
+    assert!(session.is_accepting().unwrap());
+}
+
+#[test]
+fn a_refused_text_changes_nothing() {
+    let template = cache().schema(&person()).unwrap();
+    let mut session = template.session();
+    session.commit_text(r#"{"name":"A"#).unwrap();
+    let error = session.commit_text(r#"nn","age":x"#).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    assert_eq!(session.text(), br#"{"name":"A"#);
+    session.commit_text("").unwrap();
+    session.commit_text(r#"nn","age":30}"#).unwrap();
+    assert!(session.is_accepting().unwrap());
 }
 
 #[test]
@@ -280,6 +299,58 @@ fn weights_stay_inside_of_what_is_allowed() {
     let of = |text: &str| logits[tokenizer.encode(text)[0] as usize];
     assert_eq!((of("true"), of("false")), (3.0, 1.0));
     assert_eq!(of("yes"), f32::NEG_INFINITY);
+}
+
+/// Models pad their logits; what is added to a masked one must not make a number of it, nor what `f32`
+/// cannot hold make none of an allowed one.
+#[test]
+fn logits_of_more_than_the_vocabulary_and_biases_of_more_than_f32() {
+    let weight = |text: &str, bias| Weight { text: text.into(), bias: Real::new(bias).unwrap() };
+    let weights = Body::Weights(Weights {
+        weights: vec![weight("true", -1e300), weight("yes", 1e39), weight("false", 1e39)],
+    });
+    let template = template([schema_body(json!({"type": "boolean"})), weights], &json_goal());
+    let tokenizer = template.tokenizer();
+    let mut logits = vec![1.0; tokenizer.vocabulary() + 1_000];
+    let mask = mask(&mut template.session());
+    template.session().apply(&mask, &mut logits);
+    let of = |text: &str| logits[tokenizer.encode(text)[0] as usize];
+    assert_eq!((of("true"), of("yes"), of("false")), (f32::MIN, f32::NEG_INFINITY, f32::MAX));
+    assert!(logits[tokenizer.vocabulary()..].iter().all(|logit| *logit == f32::NEG_INFINITY));
+    assert!(logits.iter().all(|logit| !logit.is_nan()));
+}
+
+#[test]
+#[should_panic(expected = "a mask of 3 words")]
+fn the_mask_of_another_vocabulary_is_refused() {
+    template_of_text().session().apply(&[0; 3], &mut [0.0; 96]);
+}
+
+/// Found elsewhere: rules that are counted as satisfied and do nothing.
+#[test]
+fn what_denies_the_end_is_a_dead_end() {
+    let end = cache().tokenizer().end_token();
+    let deny = Body::Tokens(Tokens { rule: Rule::Deny, ids: [end].into() });
+    let set: ConstraintSet =
+        [schema_body(json!({"type": "boolean"})), deny].map(hard).into_iter().collect();
+    let error = cache().constraints(&set, &json_goal()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DeadEnd, "{error}");
+}
+
+/// Looking ahead where any of 200,000 tokens may come next, for longer than it looks.
+#[test]
+fn looking_ahead_ends_within_its_budget() {
+    let open = template(
+        [schema_body(json!({"type": "string", "minLength": 300})), limit(Some(1_000), None)],
+        &json_goal(),
+    );
+    let mut session = open.session();
+    session.commit_text("\"ab").unwrap();
+    assert_eq!(session.can_end(20).unwrap(), Reach::Unknown);
+    assert_eq!(session.text(), b"\"ab");
+    let Reach::Ends(rest) = session.can_end(2_000).unwrap() else { panic!("it can end") };
+    rest.into_iter().for_each(|token| session.commit(token).unwrap());
+    assert!(session.is_accepting().unwrap());
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn cl100k() {
 
 #[cfg(feature = "hf")]
 mod hf {
-    use edgekit_constraint_cache::ErrorKind;
+    use edgekit_constraint_cache::{ErrorKind, Stop};
     use serde_json::Value;
 
     use super::*;
@@ -69,6 +69,35 @@ mod hf {
         assert_eq!(tokens.len(), 4, "ok, space, tru, e: {tokens:?}");
         assert_eq!(tokenizer.decode(&tokens), b"ok true");
         works(tokenizer);
+    }
+
+    /// As models have it that end a turn with one token and a text with another, and pad their logits.
+    #[test]
+    fn end_tokens_by_name_and_more_logits_than_tokens() {
+        let json = tokenizer_json("<|eot_id|>");
+        let with = |ends: &[&str], logits| {
+            let json = json.to_string();
+            Tokenizer::from_tokenizer_json_with(json.as_bytes(), ends, logits).map_err(|e| e.kind())
+        };
+        let tokenizer = with(&["<|eot_id|>", "~"], Some(128)).unwrap();
+        assert_eq!((tokenizer.vocabulary(), tokenizer.end_tokens()), (128, &[98, 93][..]));
+        assert_ne!(tokenizer.id(), with(&["<|eot_id|>"], None).unwrap().id());
+        let cache = ConstraintCache::new(tokenizer.clone(), CacheConfig::default()).unwrap();
+        let template = cache.schema(&json!({"const": 1})).unwrap();
+        for end in [98, 93] {
+            let mut session = template.session();
+            assert!(session.commit(end).is_err());
+            tokenizer.encode("1").iter().for_each(|t| session.commit(*t).unwrap());
+            let mut mask = [0; 4];
+            session.mask(&mut mask).unwrap();
+            assert_eq!(allowed(&mask), [93, 98]);
+            session.commit(end).unwrap();
+            assert_eq!(session.stop().unwrap(), Some(Stop::EndToken));
+        }
+        works(tokenizer);
+        assert_eq!(with(&["<|no|>"], None).unwrap_err(), ErrorKind::Tokenizer);
+        assert_eq!(with(&["<|eot_id|>"], Some(98)).unwrap_err(), ErrorKind::Tokenizer);
+        assert_eq!(with(&[], None).unwrap_err(), ErrorKind::Tokenizer);
     }
 
     #[test]
