@@ -78,8 +78,7 @@ pub struct Stats {
     pub evictions: u64,
     /// Entries that were found too old.
     pub expired: u64,
-    /// Templates that were not kept, being larger than a shard of the cache: raise
-    /// [`Limits::max_bytes`].
+    /// Templates that were not kept, being larger than [`Limits::max_bytes`].
     pub too_large: u64,
     /// Compilations under way.
     pub in_flight: usize,

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub struct StoreStats {
     pub evictions: u64,
     /// Entries that were found too old.
     pub expired: u64,
-    /// Entries that were not kept, being larger than what one shard holds.
+    /// Entries that were not kept, being larger than the whole store.
     pub too_large: u64,
 }
 
@@ -46,13 +46,16 @@ pub struct StoreStats {
 ///
 /// Entries give way in the order in which they came, but one that was hit since its last turn gets
 /// another turn (second chance): so a hit only sets a mark, and hits of many threads share a lock.
-/// The order holds within a shard. A store of fewer than 1,024 entries has one shard, a larger one up to
-/// 64 of at least 64 MiB each; the limits are split evenly among them. Every operation is O(1) but for
-/// the evictions it causes; an eviction is O(1) amortised over the hits before it.
+/// The order holds within a shard; a store of fewer than 1,024 entries has one shard, a larger one 64,
+/// among which the limit on entries is split evenly. Bytes are counted for all together, and the shard
+/// of what is new gives way first. Every operation is O(1) but for the evictions it causes; an eviction
+/// is O(1) amortised over the hits before it.
 #[derive(Debug)]
 pub struct Store<V> {
     shards: Box<[Shard<V>]>,
     limits: Limits,
+    /// Those of all entries, and of those about to be put in.
+    bytes: AtomicUsize,
     evictions: AtomicU64,
     expired: AtomicU64,
     too_large: AtomicU64,
@@ -63,11 +66,7 @@ pub struct Store<V> {
 #[repr(align(128))]
 struct Shard<V>(RwLock<Inner<V>>);
 
-#[derive(Debug)]
-struct Inner<V> {
-    entries: LruCache<Key, Entry<V>, BuildHasherDefault<IdHasher>>,
-    bytes: usize,
-}
+type Inner<V> = LruCache<Key, Entry<V>, BuildHasherDefault<IdHasher>>;
 
 #[derive(Debug)]
 struct Entry<V> {
@@ -77,9 +76,6 @@ struct Entry<V> {
     /// Whether it was hit since its last turn to give way.
     hit: AtomicBool,
 }
-
-/// A shard holds at least so much, if there are several: large values need room.
-const SHARD_BYTES: usize = 64 << 20;
 
 impl<V: Clone> Store<V> {
     /// An empty store.
@@ -97,18 +93,13 @@ impl<V: Clone> Store<V> {
                 ),
             ));
         };
-        let parts = if most.get() < 1024 { 1 } else { limits.max_bytes / SHARD_BYTES };
-        // A power of two, rounded down.
-        let shards = 1_usize << parts.clamp(1, 64).ilog2();
-        let shard = |_| {
-            Shard(RwLock::new(Inner {
-                entries: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
-                bytes: 0,
-            }))
-        };
+        let shards = if most.get() < 1024 { 1 } else { 64 };
+        let shard =
+            |_| Shard(RwLock::new(LruCache::unbounded_with_hasher(BuildHasherDefault::default())));
         Ok(Store {
             shards: (0..shards).map(shard).collect(),
             limits,
+            bytes: AtomicUsize::new(0),
             evictions: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             too_large: AtomicU64::new(0),
@@ -120,7 +111,7 @@ impl<V: Clone> Store<V> {
     pub fn get(&self, key: &Key, now: impl FnOnce() -> Duration) -> Option<V> {
         let shard = self.shard(key);
         let inner = shard.read();
-        let entry = inner.entries.peek(key)?;
+        let entry = inner.peek(key)?;
         if let Some(time_to_live) = self.limits.time_to_live {
             let now = now();
             let is_old = |born: Duration| now.saturating_sub(born) >= time_to_live;
@@ -137,51 +128,52 @@ impl<V: Clone> Store<V> {
         Some(entry.value.clone())
     }
 
-    /// Puts a value in and whatever is too much out. A value that alone is over the limit of its
-    /// shard is not kept.
+    /// Puts a value in, after whatever must make room for it was taken out. A value that alone is over
+    /// the limit is not kept.
     pub fn insert(&self, key: &Key, value: V, bytes: usize, now: Duration) {
-        let n = self.shards.len();
-        let (max_entries, max_bytes) = (self.limits.max_entries / n, self.limits.max_bytes / n);
-        let mut out = Vec::new();
-        let mut inner = self.shard(key).write();
-        out.extend(inner.remove(key));
-        if bytes <= max_bytes {
-            // Room is made first: whatever is new has not had a turn yet.
-            let mut evicted = 0;
-            while inner.entries.len() >= max_entries || inner.bytes > max_bytes - bytes {
-                let Some(entry) = inner.evict() else { break };
-                out.push(entry);
-                evicted += 1;
-            }
-            self.evictions.fetch_add(evicted, Ordering::Relaxed);
-            inner.bytes += bytes;
-            inner
-                .entries
-                .put(key.clone(), Entry { value, bytes, born: now, hit: AtomicBool::new(false) });
-        } else {
-            self.too_large.fetch_add(1, Ordering::Relaxed);
-        }
-        // Values are dropped after the lock.
+        let (at, max_entries) = (self.place(key), self.limits.max_entries / self.shards.len());
+        let mut inner = self.shards[at].write();
+        let old = inner.pop(key);
         drop(inner);
+        self.forget(old);
+        if bytes > self.limits.max_bytes {
+            self.too_large.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let room =
+            |taken: usize| taken.checked_add(bytes).filter(|all| *all <= self.limits.max_bytes);
+        while self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+            if !self.evict_from(at) {
+                // What fills the store is about to be put in by others.
+                std::thread::yield_now();
+            }
+        }
+        let mut out = Vec::new();
+        let mut inner = self.shards[at].write();
+        // Somebody else may have put the same in.
+        let old = inner.pop(key);
+        while inner.len() >= max_entries {
+            let Some(entry) = evict(&mut inner) else { break };
+            out.push(entry);
+        }
+        inner.put(key.clone(), Entry { value, bytes, born: now, hit: AtomicBool::new(false) });
+        drop(inner);
+        self.evictions.fetch_add(out.len() as u64, Ordering::Relaxed);
+        self.forget(out);
+        self.forget(old);
     }
 
     /// Takes all entries out for which `f` says so; how many. O(n).
     pub fn remove_if(&self, f: impl Fn(&V) -> bool) -> usize {
         let mut removed = 0;
         for shard in &self.shards {
-            let mut out = Vec::new();
             let mut inner = shard.write();
-            let found: Vec<Key> = inner
-                .entries
-                .iter()
-                .filter(|(_, entry)| f(&entry.value))
-                .map(|(key, _)| key.clone())
-                .collect();
-            for key in found {
-                out.extend(inner.remove(&key));
-            }
+            let found = inner.iter().filter(|(_, entry)| f(&entry.value));
+            let found: Vec<Key> = found.map(|(key, _)| key.clone()).collect();
+            let out: Vec<Entry<V>> = found.iter().filter_map(|key| inner.pop(key)).collect();
             drop(inner);
             removed += out.len();
+            self.forget(out);
         }
         removed
     }
@@ -192,29 +184,48 @@ impl<V: Clone> Store<V> {
             evictions: self.evictions.load(Ordering::Relaxed),
             expired: self.expired.load(Ordering::Relaxed),
             too_large: self.too_large.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
             ..StoreStats::default()
         };
-        for shard in &self.shards {
-            let inner = shard.read();
-            stats.entries += inner.entries.len();
-            stats.bytes += inner.bytes;
-        }
+        stats.entries = self.shards.iter().map(|shard| shard.read().len()).sum();
         stats
     }
 
     /// Takes an entry out that is still too old: somebody else may have renewed it.
     fn expire(&self, key: &Key, is_old: impl Fn(Duration) -> bool) {
         let mut inner = self.shard(key).write();
-        let old = inner.entries.peek(key).is_some_and(|entry| is_old(entry.born));
-        let out = if old { inner.remove(key) } else { None };
+        let old = inner.peek(key).is_some_and(|entry| is_old(entry.born));
+        let out = if old { inner.pop(key) } else { None };
         drop(inner);
         self.expired.fetch_add(u64::from(out.is_some()), Ordering::Relaxed);
+        self.forget(out);
+    }
+
+    /// Takes one entry out, of the shard at this place or the next one that has any; whether there was
+    /// one.
+    fn evict_from(&self, at: usize) -> bool {
+        let shards = self.shards[at..].iter().chain(&self.shards[..at]);
+        let out = shards.into_iter().find_map(|shard| evict(&mut shard.write()));
+        let found = out.is_some();
+        self.evictions.fetch_add(u64::from(found), Ordering::Relaxed);
+        self.forget(out);
+        found
+    }
+
+    /// Gives back the bytes of entries that were taken out, and drops them: under no lock.
+    fn forget(&self, out: impl IntoIterator<Item = Entry<V>>) {
+        for entry in out {
+            self.bytes.fetch_sub(entry.bytes, Ordering::Relaxed);
+        }
     }
 
     fn shard(&self, key: &Key) -> &Shard<V> {
+        &self.shards[self.place(key)]
+    }
+
+    fn place(&self, key: &Key) -> usize {
         // The upper half: the map inside of the shard uses the lower one.
-        let at = (key.id().get() >> 64) as usize & (self.shards.len() - 1);
-        &self.shards[at]
+        (key.id().get() >> 64) as usize & (self.shards.len() - 1)
     }
 }
 
@@ -230,25 +241,15 @@ impl<V> Shard<V> {
     }
 }
 
-impl<V> Inner<V> {
-    fn remove(&mut self, key: &Key) -> Option<Entry<V>> {
-        let entry = self.entries.pop(key)?;
-        self.bytes -= entry.bytes;
-        Some(entry)
+/// Takes the first entry out that was not hit since its last turn.
+fn evict<V>(inner: &mut Inner<V>) -> Option<Entry<V>> {
+    while let Some((key, entry)) = inner.peek_lru()
+        && entry.hit.swap(false, Ordering::Relaxed)
+    {
+        let key = key.clone();
+        inner.promote(&key);
     }
-
-    /// Takes the first entry out that was not hit since its last turn.
-    fn evict(&mut self) -> Option<Entry<V>> {
-        while let Some((key, entry)) = self.entries.peek_lru()
-            && entry.hit.swap(false, Ordering::Relaxed)
-        {
-            let key = key.clone();
-            self.entries.promote(&key);
-        }
-        let (_, entry) = self.entries.pop_lru()?;
-        self.bytes -= entry.bytes;
-        Some(entry)
-    }
+    inner.pop_lru().map(|(_, entry)| entry)
 }
 
 /// A key's hash is a hash already.

@@ -68,10 +68,46 @@ fn what_is_new_gives_way_to_nothing_old() {
 #[test]
 fn large_values_are_kept_or_counted() {
     let store = store(4096, 1 << 30);
-    store.insert(&key(1), 1, 60 << 20, Duration::ZERO);
-    assert_eq!(store.get(&key(1), never), Some(1));
-    store.insert(&key(2), 2, 1 << 30, Duration::ZERO);
-    assert_eq!((store.get(&key(2), never), store.stats().too_large), (None, 1));
+    for n in 0..9 {
+        store.insert(&key(n), n, 300 << 20, Duration::ZERO);
+        assert_eq!(store.get(&key(n), never), Some(n));
+        let stats = store.stats();
+        assert_eq!(
+            (stats.entries, stats.bytes),
+            ((n as usize + 1).min(3), stats.entries * (300 << 20))
+        );
+    }
+    store.insert(&key(10), 10, (1 << 30) + 1, Duration::ZERO);
+    let stats = store.stats();
+    assert_eq!((stats.entries, stats.too_large, stats.evictions), (3, 1, 6));
+}
+
+/// Whatever threads do at once, bytes are counted exactly and the limit holds at every moment.
+#[test]
+fn bytes_of_all_shards_are_counted_together() {
+    let store = store(2_000, 10_000);
+    std::thread::scope(|scope| {
+        for worker in 0..4_u32 {
+            let store = &store;
+            scope.spawn(move || {
+                for i in 0..3_000_u32 {
+                    let n = i.wrapping_mul(7 + worker) % 500;
+                    match i % 16 {
+                        0 => drop(store.remove_if(|v| v % 64 == n % 64)),
+                        1..=6 => drop(store.get(&key(n), never)),
+                        _ => store.insert(&key(n), n, 1 + n as usize * 3, Duration::ZERO),
+                    }
+                    assert!(store.stats().bytes <= 10_000);
+                }
+            });
+        }
+    });
+    let entries = store.stats().entries;
+    let kept: Vec<u32> = (0..500).filter_map(|n| store.get(&key(n), never)).collect();
+    assert_eq!(kept.len(), entries);
+    assert_eq!(store.stats().bytes, kept.iter().map(|n| 1 + *n as usize * 3).sum::<usize>());
+    store.remove_if(|_| true);
+    assert_eq!(store.stats().bytes, 0);
 }
 
 #[test]
