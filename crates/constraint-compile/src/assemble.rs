@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Rule, Type, Weight};
+use serde_json::Value;
 
 use crate::compiled::TokenRules;
 use crate::index::{Index, Slot};
@@ -101,11 +102,27 @@ fn json(
 ) -> Result<Option<Part>, Error> {
     let schemas = index.get(&Slot::Schema(name.into()));
     let mut documents = Vec::new();
+    let mut guidance: Option<(ContentId, &Value)> = None;
     for (id, constraint) in schemas {
         if let Body::Schema(s) = &constraint.body {
             schema::check_schema(&s.document, &options.limits)?;
             documents.push(s.document.clone());
             out.enforced.insert(id);
+            match (guidance, s.document.get(schema::GUIDANCE)) {
+                (Some((other, one)), Some(two)) if one != two => {
+                    return Err(Error::new(
+                        ErrorKind::Conflict,
+                        format!(
+                            "two schemas of the name {name:?} differ in `{}`: {other} and {id}; \
+                             a document is written in one way",
+                            schema::GUIDANCE
+                        ),
+                    )
+                    .with_constraints(vec![other, id]));
+                }
+                (None, Some(found)) => guidance = Some((id, found)),
+                _ => {}
+            }
         }
     }
     if documents.is_empty() {
@@ -126,7 +143,8 @@ fn json(
             }
         }
     }
-    let joined = Part::Schema(Arc::new(schema::join(documents.iter())));
+    let joined =
+        Part::Schema(Arc::new(schema::join(documents.iter(), guidance.map(|(_, found)| found))));
     // The same document keeps its allocation, so that an unchanged schema is cheap to compare.
     Ok(last.and_then(|l| l.parts.iter().find(|p| **p == joined)).cloned().or(Some(joined)))
 }

@@ -9,7 +9,9 @@ use llguidance::{Matcher, ParserFactory};
 use serde_json::Value;
 
 use crate::open_text::OpenText;
-use crate::schema::{Unsupported, check_schema, one_ofs, strip_unsupported, unsupported};
+use crate::schema::{
+    Unsupported, check_schema, one_ofs, strip_leniency, strip_unsupported, unsupported,
+};
 use crate::{CompiledConstraint, Error, ErrorKind, Options, Part, UnsupportedKeywords};
 
 /// The version of the engine. Matchers of different versions can differ, so it belongs in a cache's
@@ -147,7 +149,8 @@ fn schema_matcher(
         // A chain of references recurses as nested schemas do.
         on_a_deep_stack(size.depth + size.references, || matcher(factory, grammar, options))
     };
-    let refused = match compile(schema.clone()) {
+    // What may be left out is for the caller to say, and not for the schema.
+    let refused = match compile(strip_leniency(schema)) {
         Ok(matcher) => return Ok(matcher),
         Err(e) => e.to_string(),
     };
@@ -159,8 +162,8 @@ fn schema_matcher(
         return Err(schema_error(&refused));
     }
     if options.unsupported == UnsupportedKeywords::Report {
-        let matcher =
-            compile(strip_unsupported(schema)).map_err(|e| schema_error(&e.to_string()))?;
+        let matcher = compile(strip_unsupported(&strip_leniency(schema)))
+            .map_err(|e| schema_error(&e.to_string()))?;
         not_enforced.append(&mut keywords);
         return Ok(matcher);
     }

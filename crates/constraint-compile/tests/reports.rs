@@ -128,3 +128,52 @@ fn one_of_becomes_any_of_only_when_reported() {
     let disjoint = json!({"oneOf": [{"type": "null"}, {"type": "boolean"}]});
     assert!(ENGINE.schema(&disjoint, &report).unwrap().not_enforced.is_empty());
 }
+
+/// A schema that asks the engine to be lenient gets no more than the caller's options allow.
+#[test]
+fn a_schema_cannot_switch_its_own_keywords_off() {
+    let one_of = json!([{"type": "number"}, {"multipleOf": 2, "type": "number"}]);
+    for (guidance, keyword, document) in [
+        ("lenient", "not", json!({"type": "integer", "not": {"const": 5}})),
+        ("lenient", "format: colour", json!({"type": "string", "format": "colour"})),
+        ("lenient", "oneOf", json!({"oneOf": one_of})),
+        ("coerce_one_of", "oneOf", json!({"oneOf": one_of})),
+    ] {
+        let mut document = document;
+        document["x-guidance"] = json!({ guidance: true });
+        let Err(error) = ENGINE.schema(&document, &Options::default()) else {
+            panic!("{document} is refused")
+        };
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.unsupported()[0].keyword, keyword);
+        let report = Options { unsupported: UnsupportedKeywords::Report, ..Options::default() };
+        let mut matchers = ENGINE.schema(&document, &report).unwrap();
+        assert_eq!(matchers.not_enforced, error.unsupported());
+        assert_eq!(matchers.parts[0].grammar_warnings(), [""; 0], "{document}");
+    }
+    let wrong = json!({"type": "null", "x-guidance": {"lenient": "yes"}});
+    let kind = ENGINE.schema(&wrong, &Options::default()).err().map(|e| e.kind());
+    assert_eq!(kind, Some(ErrorKind::InvalidSchema));
+}
+
+/// The engine reads `x-guidance` at the root only, and a joined schema's is not at the root.
+#[test]
+fn joined_schemas_keep_what_they_say_to_the_engine() {
+    let compact = |document: serde_json::Value| {
+        let mut document = document;
+        document["x-guidance"] = json!({"whitespace_flexible": false});
+        document
+    };
+    let list = json!({"type": "array", "items": {"type": "null"}});
+    let short = json!({"type": "array", "maxItems": 2});
+    let goal = Goal::Json { schema: "s".into() };
+    for other in [short.clone(), compact(short.clone())] {
+        let all = set([schema("s", compact(list.clone())), schema("s", other)]);
+        check(&compiled(&all, &goal), &["[null,null]"], &["[null, null]", "[null,null,null]"]);
+    }
+    let mut loose = short;
+    loose["x-guidance"] = json!({"whitespace_flexible": true});
+    let all = set([schema("s", compact(list)), schema("s", loose)]);
+    let error = refused(&all, &goal);
+    assert_eq!((error.kind(), error.constraints().len()), (ErrorKind::Conflict, 2));
+}
