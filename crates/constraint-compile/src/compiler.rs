@@ -6,8 +6,9 @@ use std::sync::Arc;
 use edgekit_constraint_ir::{Body, Constraint, ConstraintSet, ContentId, Enforcement};
 
 use crate::assemble::{self, Fragments};
-use crate::conflict::{Group, Member, resolve};
+use crate::conflict::{Group, Member};
 use crate::index::Index;
+use crate::resolve::resolve;
 use crate::{CompiledConstraint, Conflict, Dropped, Error, Goal, NotEnforced, Options};
 
 /// Compiles a set of constraints for one goal, from the beginning.

@@ -5,16 +5,15 @@
 //! clash: a sweep for ranges, buckets for definitions, set algebra for lists. The work is near
 //! linear in the number of constraints plus the number of clashes.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{
-    Body, Bound, Constraint, ConstraintSet, ContentId, Enforcement, Literal, Number, Range, Rule,
+    Body, Bound, Constraint, ConstraintSet, ContentId, Literal, Number, Range, Rule,
 };
 
 use crate::schema::root_types;
-use crate::{Error, ErrorKind};
 
 /// Two constraints that exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,17 +44,6 @@ pub enum Clash {
     SchemaType,
     /// Lists of tokens that leave nothing.
     Tokens,
-}
-
-/// A constraint that gave way to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dropped {
-    /// The constraint that is not enforced.
-    pub constraint: ContentId,
-    /// The constraint of higher rank that stayed.
-    pub because_of: ContentId,
-    /// On what they disagree.
-    pub clash: Clash,
 }
 
 /// All conflicts of a set. Near linear in the set's size plus the number of conflicts; quadratic
@@ -90,46 +78,6 @@ pub fn conflicts_by_pairs(set: &ConstraintSet) -> BTreeSet<Conflict> {
         }
     }
     found
-}
-
-/// Decides each conflict by rank, then by the smaller id among soft constraints.
-///
-/// # Errors
-/// [`ErrorKind::Conflict`] if two hard constraints of equal rank clash and neither has given way
-/// to a third.
-pub fn resolve(
-    set: &ConstraintSet,
-    conflicts: impl IntoIterator<Item = Conflict>,
-) -> Result<Vec<Dropped>, Error> {
-    let mut against: HashMap<ContentId, Vec<(ContentId, Clash)>> = HashMap::new();
-    for c in conflicts {
-        against.entry(c.first).or_default().push((c.second, c.clash));
-        against.entry(c.second).or_default().push((c.first, c.clash));
-    }
-    let mut ordered: Vec<Member> =
-        against.keys().filter_map(|id| set.get(*id).map(|c| (*id, c))).collect();
-    ordered.sort_by_key(|(id, c)| (std::cmp::Reverse(c.rank()), *id));
-    let mut kept = HashSet::new();
-    let mut dropped = Vec::new();
-    for (id, constraint) in ordered {
-        let winner = against[&id].iter().filter(|(other, _)| kept.contains(other)).min();
-        let Some(&(winner, clash)) = winner else {
-            kept.insert(id);
-            continue;
-        };
-        let rivals = against[&id].iter().filter(|(other, _)| kept.contains(other));
-        let equal = rivals
-            .filter_map(|(other, _)| set.get(*other).map(|c| (*other, c)))
-            .find(|(_, other)| other.rank() == constraint.rank());
-        match equal {
-            Some((other, stays)) if constraint.enforcement == Enforcement::Hard => {
-                return Err(undecided((other, stays), (id, constraint)));
-            }
-            _ => dropped.push(Dropped { constraint: id, because_of: winner, clash }),
-        }
-    }
-    dropped.sort_by_key(|d| d.constraint);
-    Ok(dropped)
 }
 
 pub(crate) type Member<'a> = (ContentId, &'a Arc<Constraint>);
@@ -465,25 +413,4 @@ fn upper_end(bound: Bound) -> End {
 
 fn conflict(a: ContentId, b: ContentId, clash: Clash) -> Conflict {
     Conflict { first: a.min(b), second: a.max(b), clash }
-}
-
-fn undecided(a: Member, b: Member) -> Error {
-    let name = |(id, c): Member| format!("{id} ({} at {})", subject(c), c.origin);
-    Error::new(
-        ErrorKind::Conflict,
-        format!(
-            "two hard constraints of equal rank exclude each other: {} and {}; give one of them a \
-             higher priority or make it soft",
-            name(a),
-            name(b)
-        ),
-    )
-    .with_constraints(vec![a.0.min(b.0), a.0.max(b.0)])
-}
-
-fn subject(c: &Constraint) -> String {
-    match c.body.subject() {
-        Some(subject) if !subject.is_empty() => format!("on `{subject}`"),
-        _ => "on the whole output".into(),
-    }
 }

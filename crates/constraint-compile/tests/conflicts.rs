@@ -84,6 +84,68 @@ proptest! {
     }
 }
 
+/// The quadratic specification: a constraint gives way if a rival of higher rank stays; of equals,
+/// a hard one to none and a soft one to the smaller id.
+fn resolved_slowly(set: &ConstraintSet) -> Result<Vec<(ContentId, ContentId)>, Vec<ContentId>> {
+    let found = conflicts_by_pairs(set);
+    let clash =
+        |a, b| found.iter().any(|c| (c.first, c.second) == (Ord::min(a, b), Ord::max(a, b)));
+    let mut all: Vec<(Rank, ContentId)> = set.iter().map(|(id, c)| (c.rank(), id)).collect();
+    all.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let (mut kept, mut dropped) = (Vec::<(Rank, ContentId)>::new(), Vec::new());
+    for (rank, id) in &all {
+        let hard = rank.enforcement == Enforcement::Hard;
+        let beats = |k: &&(Rank, ContentId)| clash(k.1, *id) && (k.0 > *rank || !hard);
+        match kept.iter().find(beats) {
+            Some(winner) => dropped.push((*id, winner.1)),
+            None => kept.push((*rank, *id)),
+        }
+    }
+    for (i, a) in kept.iter().enumerate() {
+        if let Some(b) = kept[i + 1..].iter().find(|b| clash(a.1, b.1)) {
+            return Err(vec![a.1, b.1]);
+        }
+    }
+    dropped.sort();
+    Ok(dropped)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn resolution_equals_its_specification(
+        constraints in prop::collection::vec(any_constraint(), 0..24),
+    ) {
+        let set: ConstraintSet = constraints.into_iter().collect();
+        let fast = resolve(&set, conflicts(&set));
+        match (fast, resolved_slowly(&set)) {
+            (Ok(fast), slow) => {
+                let fast: Vec<_> = fast.iter().map(|d| (d.constraint, d.because_of)).collect();
+                prop_assert_eq!(Ok(fast), slow);
+            }
+            (Err(error), slow) => {
+                prop_assert!(slow.is_err(), "{error:?} against {slow:?}");
+                let [a, b] = *error.constraints() else { panic!("{error:?}") };
+                prop_assert_eq!(set.get(a).unwrap().rank(), set.get(b).unwrap().rank());
+            }
+        }
+    }
+}
+
+/// Found by an audit: whoever lost to a higher rank could still be an equal's rival, by its id.
+#[test]
+fn what_loses_to_a_higher_rank_is_no_rival_among_equals() {
+    let high = Constraint { priority: Priority::HIGH, ..hard(range("x", 0, 5)) };
+    for low in 6..40 {
+        let (stays, loses) = (hard(range("x", 3, 4)), hard(range("x", low, 50)));
+        let set: ConstraintSet = [high.clone(), stays, loses.clone()].into_iter().collect();
+        let dropped = resolve(&set, conflicts(&set)).unwrap();
+        assert_eq!(dropped.len(), 1);
+        assert_eq!((dropped[0].constraint, dropped[0].because_of), (loses.id(), high.id()));
+    }
+}
+
 fn clash_of(a: Body, b: Body) -> Option<Clash> {
     let set: ConstraintSet = [hard(a), hard(b)].into_iter().collect();
     conflicts(&set).first().map(|c| c.clash)
