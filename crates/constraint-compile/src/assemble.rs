@@ -375,8 +375,8 @@ fn relaxed(
 ) -> Result<Part, Error> {
     let given_up: BTreeSet<ContentId> = rules
         .iter()
-        .flat_map(|name| &fragments.rules[name].alternatives)
-        .flat_map(|a| &a.used)
+        .map(|name| &fragments.rules[name])
+        .flat_map(|f| f.used.iter().chain(f.alternatives.iter().flat_map(|a| &a.used)))
         .chain(&out.enforced)
         .copied()
         .collect();

@@ -8,14 +8,21 @@ use edgekit_constraint_ir::{Body, Constraint, ConstraintSet, ContentId, Enforcem
 use crate::assemble::{self, Fragments};
 use crate::conflict::{Group, Member};
 use crate::index::Index;
-use crate::resolve::resolve;
-use crate::{CompiledConstraint, Conflict, Dropped, Error, Goal, NotEnforced, Options};
+use crate::resolve::{decide, undecided};
+use crate::{CompiledConstraint, Conflict, Dropped, Error, ErrorKind, Goal, NotEnforced, Options};
 
 /// Compiles a set of constraints for one goal, from the beginning.
+///
+/// Two hard constraints of equal rank that exclude each other are an error that names both: always
+/// if somebody demands one of them ([`Source::is_demand`]), and if both were read from code or
+/// documents only if the goal depends on them. Other such pairs are listed by
+/// [`CompiledConstraint::undecided`].
 ///
 /// # Errors
 /// [`crate::ErrorKind`] says what: conflicts that nobody can decide, goals that leave nothing to
 /// generate, schemas and patterns that are wrong or too large.
+///
+/// [`Source::is_demand`]: edgekit_constraint_ir::Source::is_demand
 pub fn compile(
     set: &ConstraintSet,
     goal: &Goal,
@@ -41,6 +48,8 @@ pub struct Compiler {
     touched: HashSet<Group>,
     conflicts: HashMap<Group, Vec<Conflict>>,
     dropped: HashMap<ContentId, Dropped>,
+    /// Conflicts that rank does not decide.
+    undecided: Vec<Conflict>,
     index: Index,
     fragments: Fragments,
     changed: bool,
@@ -62,6 +71,7 @@ impl Compiler {
             touched: HashSet::new(),
             conflicts: HashMap::new(),
             dropped: HashMap::new(),
+            undecided: Vec::new(),
             index: Index::default(),
             fragments: Fragments::default(),
             changed: true,
@@ -115,15 +125,34 @@ impl Compiler {
         {
             return Ok(Arc::clone(last));
         }
-        self.settle()?;
+        self.settle();
+        if let Some(conflict) = self.undecided.iter().find(|c| self.binds(c)) {
+            return Err(undecided(&self.set, conflict));
+        }
         self.fragments.forget(self.index.take_changed());
-        let mut assembled = assemble::assemble(
+        let assembled = assemble::assemble(
             &self.goal,
             &self.options,
             &self.index,
             &mut self.fragments,
             self.last.as_deref(),
-        )?;
+        );
+        let mut assembled = assembled.map_err(|error| {
+            // What excludes each other leaves nothing; then say who does.
+            let concerned = |c: &&Conflict| {
+                let named = |id| error.constraints().contains(&id);
+                error.kind() == ErrorKind::Infeasible && (named(c.first) || named(c.second))
+            };
+            match self.undecided.iter().find(concerned) {
+                Some(conflict) => undecided(&self.set, conflict),
+                None => error,
+            }
+        })?;
+        let shapes = |id| assembled.enforced.contains(&id);
+        if let Some(conflict) = self.undecided.iter().find(|c| shapes(c.first) || shapes(c.second))
+        {
+            return Err(undecided(&self.set, conflict));
+        }
         let mut not_enforced = BTreeMap::new();
         for (id, constraint) in self.set.iter() {
             if !assembled.enforced.contains(&id) {
@@ -141,6 +170,7 @@ impl Compiler {
             weights: assembled.weights,
             enforced: assembled.enforced,
             not_enforced,
+            undecided: self.undecided.clone(),
         };
         let result = match self.last.take() {
             Some(last) if *last == new => last,
@@ -164,7 +194,7 @@ impl Compiler {
     }
 
     /// Finds the conflicts of the groups that were touched and decides them.
-    fn settle(&mut self) -> Result<(), Error> {
+    fn settle(&mut self) {
         let mut again = false;
         for group in std::mem::take(&mut self.touched) {
             let members: Vec<Member> = self.groups.get(&group).map_or_else(Vec::new, |ids| {
@@ -178,9 +208,10 @@ impl Compiler {
             }
         }
         if again || !self.dropped.is_empty() || !self.conflicts.is_empty() {
-            let dropped = resolve(&self.set, self.conflicts.values().flatten().copied())?;
+            let decision = decide(&self.set, self.conflicts.values().flatten().copied());
             let dropped: HashMap<ContentId, Dropped> =
-                dropped.into_iter().map(|d| (d.constraint, d)).collect();
+                decision.dropped.into_iter().map(|d| (d.constraint, d)).collect();
+            self.undecided = decision.undecided;
             for id in self.dropped.keys().filter(|id| !dropped.contains_key(id)) {
                 if let Some(c) = self.set.get(*id).filter(|c| in_force(c)) {
                     self.index.insert(*id, c);
@@ -193,13 +224,21 @@ impl Compiler {
             }
             self.dropped = dropped;
         }
-        Ok(())
+    }
+
+    /// Whether somebody demands one side of a conflict, so that it matters to every goal.
+    fn binds(&self, conflict: &Conflict) -> bool {
+        let demanded = |id| self.set.get(id).is_some_and(|c| c.source.is_demand());
+        demanded(conflict.first) || demanded(conflict.second)
     }
 
     fn reason(&self, id: ContentId, constraint: &Constraint) -> NotEnforced {
         match self.dropped.get(&id) {
             Some(dropped) => NotEnforced::Dropped(*dropped),
             None if !in_force(constraint) => NotEnforced::SoftWithoutTokens,
+            None if matches!(constraint.body, Body::Visibility(_) | Body::ErrorType(_)) => {
+                NotEnforced::DescribesOnly
+            }
             None => NotEnforced::NotConcerned,
         }
     }

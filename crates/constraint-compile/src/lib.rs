@@ -11,6 +11,7 @@ mod graph;
 mod index;
 mod open_text;
 mod options;
+mod pairs;
 mod refine;
 mod render;
 mod resolve;

@@ -19,16 +19,24 @@ fn any_constraint() -> impl Strategy<Value = Constraint> {
         small.clone().prop_map(|n| Bound::Exclusive(Number::Real(Real::new(n as f64).unwrap()))),
     ];
     let rule = prop_oneof![Just(Rule::Allow), Just(Rule::Deny)];
-    let paths = prop::collection::btree_set(prop_oneof![Just("x"), Just("y"), Just("z")], 0..3);
+    let path = prop_oneof![Just("x"), Just("x::y"), Just("x::y::z"), Just("x::z"), Just("y")];
+    let paths = prop::collection::btree_set(path, 0..3);
     let ty = prop_oneof![Just(Type::Bool), Just(Type::Unit)];
     let body = prop_oneof![
         (target.clone(), bound.clone(), bound).prop_map(|(t, lower, upper)| {
             Body::Range(Range { target: t.into(), lower, upper })
         }),
-        (target.clone(), prop::collection::btree_set(small, 0..3)).prop_map(|(t, v)| {
-            let values = v.into_iter().map(Literal::Integer).collect();
-            Body::Literals(Literals { target: t.into(), values })
-        }),
+        (target.clone(), prop::collection::btree_set((small, any::<bool>()), 0..3)).prop_map(
+            |(t, v)| {
+                let literal = |(n, is_real)| match is_real {
+                    true => Literal::Real(Real::new(n as f64).unwrap()),
+                    false if n == 3 => Literal::Text("three".into()),
+                    false => Literal::Integer(n),
+                };
+                let values = v.into_iter().map(literal).collect();
+                Body::Literals(Literals { target: t.into(), values })
+            }
+        ),
         (rule.clone(), paths)
             .prop_map(|(rule, paths)| imports(rule, &paths.into_iter().collect::<Vec<_>>())),
         (rule, prop::collection::btree_set(0..3u32, 0..3))
@@ -46,12 +54,15 @@ fn any_constraint() -> impl Strategy<Value = Constraint> {
             .prop_map(|(t, ty)| schema(t, json!({ "type": ty }))),
     ];
     let file = prop_oneof![Just(""), Just("x.rs"), Just("y.rs")];
-    (body, file, 0..2u8, any::<bool>()).prop_map(|(body, file, priority, is_soft)| {
-        let mut c = if is_soft { soft(body) } else { hard(body) };
-        c.origin.file = file.into();
-        c.priority = Priority(priority);
-        c
-    })
+    (body, file, 0..2u8, any::<bool>(), any::<bool>()).prop_map(
+        |(body, file, priority, is_soft, is_fact)| {
+            let mut c = if is_soft { soft(body) } else { hard(body) };
+            c.source = if is_fact { Source::Ast } else { Source::User };
+            c.origin.file = file.into();
+            c.priority = Priority(priority);
+            c
+        },
+    )
 }
 
 proptest! {
@@ -165,6 +176,21 @@ fn clashes_are_about_values_and_not_about_words() {
     assert_eq!(clash_of(import(allow, &["a"]), import(deny, &["a", "b"])), Some(Clash::Imports));
     assert_eq!(clash_of(import(allow, &["a", "c"]), import(deny, &["a"])), None);
     assert_eq!(clash_of(import(deny, &["a"]), import(deny, &["b"])), None);
+    // A path stands for everything below it.
+    for (above, below) in [("std", "std::fs"), ("os", "os.path"), ("@a", "@a/b"), (".", "./a.js")] {
+        assert_eq!(clash_of(import(allow, &[above]), import(allow, &[below])), None);
+        assert_eq!(clash_of(import(allow, &[above]), import(deny, &[below])), None);
+        let denied = clash_of(import(allow, &[below]), import(deny, &[above]));
+        assert_eq!(denied, Some(Clash::Imports), "{above} {below}");
+    }
+    for (a, b) in [("std", "stdx::fs"), ("./a", "./a.js"), ("a::b", "a::bc")] {
+        assert_eq!(clash_of(import(allow, &[a]), import(allow, &[b])), Some(Clash::Imports));
+        assert_eq!(clash_of(import(allow, &[b]), import(deny, &[a])), None, "{a} {b}");
+    }
+    let number = |value| Body::Literals(Literals { target: "x".into(), values: [value].into() });
+    let real = |x| Literal::Real(Real::new(x).unwrap());
+    assert_eq!(clash_of(number(Literal::Integer(2)), number(real(2.0))), None);
+    assert_eq!(clash_of(number(Literal::Integer(2)), number(real(2.5))), Some(Clash::Values));
     let unit = |ty| record("R", &[("a", ty)]);
     assert_eq!(clash_of(unit(Type::Bool), unit(Type::Unit)), Some(Clash::Definition));
     assert_eq!(clash_of(unit(Type::Bool), choice("R", &["V"])), Some(Clash::Definition));
@@ -252,4 +278,60 @@ fn order_does_not_matter() {
         compile(&forward, &goal, &options).unwrap(),
         compile(&backward, &goal, &options).unwrap()
     );
+}
+
+fn fact(file: &str, body: Body) -> Constraint {
+    let mut c = Constraint::new(Kind::TypeSafety, Source::Ast, body);
+    c.origin.file = file.into();
+    c
+}
+
+/// Found by an audit: two files that say different things of one name could not be compiled at all.
+#[test]
+fn facts_that_clash_matter_only_to_goals_that_depend_on_them() {
+    let visible = |visibility| Body::Visibility(VisibilityOf { item: "open".into(), visibility });
+    let clashing = [
+        fact("a.rs", visible(Visibility::Public)),
+        fact("a.rs", visible(Visibility::Private)),
+        fact("a.rs", record("Twin", &[("x", Type::Bool)])),
+        fact("a.rs", record("Twin", &[("y", Type::Bool)])),
+        fact("a.rs", function("f", &[("n", u8_type())], Type::Unit)),
+        fact("a.rs", range("f.n", 0, 5)),
+        fact("a.rs", range("f.n", 6, 9)),
+    ];
+    let set: ConstraintSet = clashing.iter().cloned().collect();
+    let result = compiled(&set, &value(Type::Bool, Dialect::Rust));
+    assert_eq!(result.undecided().len(), 3);
+    let reason = |c: &Constraint| &result.not_enforced()[&c.id()];
+    assert_eq!(*reason(&clashing[0]), NotEnforced::DescribesOnly);
+    assert_eq!(*reason(&clashing[2]), NotEnforced::NotConcerned);
+    let call = Goal::Call { function: "f".into(), dialect: Dialect::Rust };
+    for (goal, between) in [(value(Type::named("Twin"), Dialect::Rust), 2..4), (call, 5..7)] {
+        let error = refused(&set, &goal);
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        let mut both: Vec<ContentId> = clashing[between].iter().map(Constraint::id).collect();
+        both.sort();
+        assert_eq!(error.constraints(), both);
+    }
+    // What somebody demands is not left undecided, whatever the goal.
+    let mut demanded = clashing[5].clone();
+    demanded.source = Source::Policy;
+    let set: ConstraintSet = [demanded, clashing[6].clone()].into_iter().collect();
+    assert_eq!(refused(&set, &Goal::Text).kind(), ErrorKind::Conflict);
+}
+
+/// `Mode` of one file is not `Mode` of another.
+#[test]
+fn values_of_one_name_in_two_files_are_alternatives() {
+    let all = [
+        hard(function("f", &[("mode", Type::Text)], Type::Unit)),
+        fact("a.py", literals("f.mode", &["fast", "safe"])),
+        fact("b.py", literals("f.mode", &["red", "green"])),
+        hard(literals("f.mode", &["fast", "green"])),
+    ];
+    let set: ConstraintSet = all.into_iter().collect();
+    assert!(conflicts(&set).is_empty());
+    let goal = Goal::Call { function: "f".into(), dialect: Dialect::Python };
+    let result = compiled(&set, &goal);
+    check(&result, &[r#"f("fast")"#, r#"f("green")"#], &[r#"f("safe")"#, r#"f("red")"#]);
 }

@@ -1,6 +1,7 @@
 //! Grammar rules for expressions of a type: one rule a type, each from the constraints it consults.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{
@@ -8,7 +9,7 @@ use edgekit_constraint_ir::{
     Number, Parameter, Presence, Shape, Type,
 };
 
-use crate::conflict::fits;
+use crate::conflict::{fact_of, fits};
 use crate::index::{Index, Slot};
 use crate::render::fragment::{Alternative, Fragment, RuleKey};
 use crate::render::pattern::{self, lark_regex, lark_text};
@@ -103,11 +104,33 @@ impl<'a> Renderer<'a> {
 
     /// Values that the constraints on the target leave. Whether there was any constraint.
     fn refinements(&self, key: &RuleKey, out: &mut Fragment) -> bool {
-        let constraints: Vec<_> = self.consult(Slot::Target(key.target.clone())).collect();
+        let (facts, demands): (Vec<_>, Vec<_>) =
+            self.consult(Slot::Target(key.target.clone())).partition(|(_, c)| fact_of(c).is_some());
+        let mut files: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for (id, fact) in facts {
+            files.entry(fact_of(fact).unwrap_or_default()).or_default().push((id, fact));
+        }
+        if files.is_empty() {
+            return self.refined(key, &demands, out);
+        }
+        // One name in two files may be two things: each file's values are an alternative.
+        let refined = files.into_values().map(|mut constraints| {
+            constraints.extend(&demands);
+            self.refined(key, &constraints, out)
+        });
+        refined.fold(false, |any, one| any | one)
+    }
+
+    fn refined(
+        &self,
+        key: &RuleKey,
+        constraints: &[(ContentId, &Constraint)],
+        out: &mut Fragment,
+    ) -> bool {
         let mut literals: Option<Vec<&Literal>> = None;
         let (mut lower, mut upper) = (Vec::new(), Vec::new());
         let mut patterns = Vec::new();
-        for (id, constraint) in &constraints {
+        for (id, constraint) in constraints {
             match &constraint.body {
                 Body::Literals(l) => {
                     literals = Some(match literals {
