@@ -248,3 +248,44 @@ impl Compiler {
 fn in_force(constraint: &Constraint) -> bool {
     constraint.enforcement == Enforcement::Hard || matches!(constraint.body, Body::Weights(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use edgekit_constraint_ir::{
+        Bound, Field, Kind, Number, Presence, Range, Shape, Source, StructDef, Type,
+    };
+
+    use super::*;
+    use crate::Dialect;
+
+    /// Found by an audit: the rules that consulted a slot were remembered once for every edit.
+    #[test]
+    fn edits_leave_nothing_behind() {
+        let hard = |body| Constraint::new(Kind::Semantic, Source::User, body);
+        let field = |name: &str| Field {
+            name: name.into(),
+            ty: Type::integer(0, 255),
+            presence: Presence::Required,
+        };
+        let fields = vec![field("x"), field("y")];
+        let goal = Goal::Value { ty: Type::named("A"), dialect: Dialect::Rust };
+        let mut compiler = Compiler::new(goal, Options::default()).unwrap();
+        compiler.insert(hard(Body::Struct(StructDef {
+            name: "A".into(),
+            shape: Shape::Named,
+            fields,
+        })));
+        let range = |n| {
+            let upper = Bound::Inclusive(Number::Integer(n));
+            hard(Body::Range(Range { target: "A.x".into(), lower: Bound::Open, upper }))
+        };
+        let mut id = compiler.insert(range(7));
+        compiler.compile().unwrap();
+        let before = compiler.fragments.remembered();
+        for n in 0..100 {
+            id = compiler.replace(id, range(n));
+            compiler.compile().unwrap();
+        }
+        assert_eq!(compiler.fragments.remembered(), before);
+    }
+}

@@ -12,7 +12,7 @@ use crate::open_text::OpenText;
 use crate::schema::{
     Unsupported, check_schema, one_ofs, strip_leniency, strip_unsupported, unsupported,
 };
-use crate::{CompiledConstraint, Error, ErrorKind, Options, Part, UnsupportedKeywords};
+use crate::{CompiledConstraint, Error, ErrorKind, Options, Part, TokenRules, UnsupportedKeywords};
 
 /// The version of the engine. Matchers of different versions can differ, so it belongs in a cache's
 /// key.
@@ -24,8 +24,8 @@ pub struct Engine {
     canonical: ParserFactory,
     /// Computes the masks of those.
     open_text: Arc<OpenText>,
-    /// Allows every spelling: parts that each force their own spelling could exclude each other
-    /// where the text itself does not.
+    /// Allows every spelling: parts that each force their own spelling, and rules on tokens, could
+    /// exclude each other where the text itself does not.
     any_spelling: ParserFactory,
 }
 
@@ -82,7 +82,9 @@ impl Engine {
         compiled: &CompiledConstraint,
         options: &Options,
     ) -> Result<Matchers, Error> {
-        let factory = if compiled.parts().len() == 1 {
+        // A rule on tokens may refuse the very spelling that would be forced.
+        let factory = if compiled.parts().len() == 1 && compiled.tokens() == &TokenRules::default()
+        {
             (&self.canonical, Some(&self.open_text))
         } else {
             (&self.any_spelling, None)
