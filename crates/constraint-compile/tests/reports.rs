@@ -1,8 +1,11 @@
 //! Nothing is dropped in silence: whatever is not enforced is listed with its reason.
 
+use edgekit_constraint_compile::llguidance::toktrie::{
+    TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv,
+};
 use edgekit_constraint_compile::{
-    Dialect, ErrorKind, Goal, NotEnforced, Options, Part, Relax, UnsupportedKeywords, compile,
-    unsupported,
+    Dialect, Engine, ErrorKind, Goal, NotEnforced, Options, Part, Relax, UnsupportedKeywords,
+    compile, unsupported,
 };
 use edgekit_constraint_ir::*;
 use serde_json::json;
@@ -176,4 +179,37 @@ fn joined_schemas_keep_what_they_say_to_the_engine() {
     let all = set([schema("s", compact(list)), schema("s", loose)]);
     let error = refused(&all, &goal);
     assert_eq!((error.kind(), error.constraints().len()), (ErrorKind::Conflict, 2));
+}
+
+/// A tokenizer that spells `"hello"` with a token of its own and says that it always does.
+struct Canonical(TokTrie);
+
+impl TokenizerEnv for Canonical {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.0
+    }
+
+    fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
+        self.0.greedy_tokenize(bytes)
+    }
+}
+
+/// Found by an audit: the only spelling that was left open was the one that the rule denies.
+#[test]
+fn a_denied_token_leaves_the_other_spellings() {
+    let mut words: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+    words.push(b"\"hello\"".to_vec());
+    words.push(Vec::new());
+    let trie = TokTrie::from(&TokRxInfo::new(258, 257), &words);
+    let engine = Engine::new(&(std::sync::Arc::new(Canonical(trie)) as TokEnv)).unwrap();
+    let spellings = |all: &ConstraintSet| {
+        let result = compiled(all, &Goal::Json { schema: "s".into() });
+        let mut matchers = engine.start(&result, &Options::default()).unwrap();
+        let mask = matchers.parts[0].compute_mask().unwrap();
+        (mask.is_allowed(256), mask.is_allowed(u32::from(b'"')))
+    };
+    let mut all = set([schema("s", json!({"const": "hello"}))]);
+    assert_eq!(spellings(&all), (true, false));
+    all.insert(hard(Body::Tokens(Tokens { rule: Rule::Deny, ids: [256].into() })));
+    assert!(spellings(&all).1);
 }
