@@ -501,7 +501,12 @@ fn whole(options: &Options, index: &Index, json: bool, out: &mut Assembled) -> R
             Body::Weights(w) => out.weights.extend(w.weights.iter().cloned()),
             _ => {}
         }
-        out.enforced.insert(id);
+        if matches!(&constraint.body, Body::Forbidden(f) if f.texts.contains("")) {
+            let why = "every output contains the empty text".into();
+            out.reasons.insert(id, NotEnforced::Inexpressible(why));
+        } else {
+            out.enforced.insert(id);
+        }
     }
     if patterns.is_empty() && forbidden.is_empty() {
         if out.parts.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use edgekit_constraint_ir::{Canonical, ContentId, Limit, Rule, Weight};
+use edgekit_constraint_ir::{ContentId, Limit, Rule, Weight};
 use serde_json::Value;
 
 use crate::{Conflict, Dropped};
@@ -109,29 +109,5 @@ impl CompiledConstraint {
     /// on, in their order.
     pub fn undecided(&self) -> &[Conflict] {
         &self.undecided
-    }
-
-    /// The canonical bytes of everything that decides the masks; the report is not part of it.
-    pub fn key_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        (self.parts.len() as u64).put(&mut out);
-        for part in &self.parts {
-            match part {
-                Part::Schema(schema) => {
-                    out.push(0);
-                    schema.put(&mut out);
-                }
-                Part::Lark(text) => {
-                    out.push(1);
-                    (text.len() as u64).put(&mut out);
-                    out.extend_from_slice(text.as_bytes());
-                }
-            }
-        }
-        self.tokens.allow.put(&mut out);
-        self.tokens.deny.put(&mut out);
-        self.limit.put(&mut out);
-        self.weights.put(&mut out);
-        out
     }
 }

@@ -4,8 +4,8 @@ use edgekit_constraint_compile::llguidance::toktrie::{
     TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv,
 };
 use edgekit_constraint_compile::{
-    Dialect, Engine, ErrorKind, Goal, NotEnforced, Options, Part, Relax, UnsupportedKeywords,
-    compile, unsupported,
+    Dialect, ENGINE_VERSION, Engine, ErrorKind, Goal, NotEnforced, Options, Part, Relax,
+    UnsupportedKeywords, compile, unsupported,
 };
 use edgekit_constraint_ir::*;
 use serde_json::json;
@@ -212,4 +212,28 @@ fn a_denied_token_leaves_the_other_spellings() {
     assert_eq!(spellings(&all), (true, false));
     all.insert(hard(Body::Tokens(Tokens { rule: Rule::Deny, ids: [256].into() })));
     assert!(spellings(&all).1);
+}
+
+/// The version is typed and belongs into the keys of caches: it has to be the one that is built.
+#[test]
+fn the_version_of_the_engine_is_the_one_that_is_built() {
+    let lock = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+    let Ok(lock) = std::fs::read_to_string(lock) else {
+        return println!("skipped: the crate stands outside of its workspace");
+    };
+    let (_, rest) = lock.split_once("name = \"llguidance\"\nversion = \"").expect("the engine");
+    let version = rest.split('"').next().expect("a version");
+    let minor = version.rsplit_once('.').expect("three numbers").0;
+    assert_eq!(ENGINE_VERSION, format!("llguidance-{minor}"));
+}
+
+#[test]
+fn the_empty_text_cannot_be_forbidden() {
+    let texts = ["".to_owned(), "x".to_owned()].into();
+    let all = set([Body::Forbidden(Forbidden { texts })]);
+    let result = compiled(&all, &Goal::Text);
+    check(&result, &["a", ""], &["x"]);
+    let reasons: Vec<&NotEnforced> = result.not_enforced().values().collect();
+    assert!(matches!(reasons[..], [NotEnforced::Inexpressible(_)]));
+    assert!(result.enforced().is_empty());
 }

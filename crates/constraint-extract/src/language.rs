@@ -77,7 +77,7 @@ impl Language {
             #[cfg(feature = "typescript")]
             Language::TypeScript => &["ts", "mts", "cts"],
             #[cfg(feature = "javascript")]
-            Language::JavaScript => &["js", "mjs", "cjs"],
+            Language::JavaScript => &["js", "jsx", "mjs", "cjs"],
             #[cfg(feature = "go")]
             Language::Go => &["go"],
             #[cfg(feature = "java")]
