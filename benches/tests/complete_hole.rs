@@ -6,18 +6,21 @@ mod complete;
 use std::fmt::Write;
 use std::process::Command;
 
-use complete::{HoledFile, SETTINGS};
+use complete::{FILE, HoledFile, SIGNATURE, with_hole};
 use edgekit_constraint_extract::{Extractor, Language, SourceFile};
 use edgekit_constraint_ir::Body;
 
-#[test]
-fn a_thousand_completions_parse_and_respect_the_signature() {
-    let holed = HoledFile::read("settings.rs", SETTINGS).expect("a hole");
+/// A written file whose hole needs a bit of everything.
+const SETTINGS: &str = include_str!("settings.rs.txt");
+
+/// Completions that parse and leave the signature as it is; how many differ.
+fn thousand(file: &str, text: &str) -> (HoledFile, Vec<String>, usize) {
+    let holed = HoledFile::read(file, text).expect("a hole");
     let completions = holed.complete(1_000).expect("completions");
     assert_eq!(completions.len(), 1_000);
     let extractor = Extractor::default();
     let signature = |text: &str| {
-        let source = SourceFile { file: "settings.rs", language: Language::Rust, text };
+        let source = SourceFile { file, language: Language::Rust, text };
         let found = extractor.extract(&source).expect("it parses");
         assert!(found.diagnostics.is_empty(), "{:?} in {text}", found.diagnostics);
         let of = |c: &edgekit_constraint_ir::Constraint| match &c.body {
@@ -26,21 +29,41 @@ fn a_thousand_completions_parse_and_respect_the_signature() {
         };
         found.constraints.iter().find(|c| of(c)).map(|c| c.id()).expect("the function")
     };
-    let before = signature(SETTINGS);
+    let before = signature(text);
     let mut different = std::collections::BTreeSet::new();
     for completion in &completions {
         assert_eq!(signature(&holed.filled(completion)), before, "{completion}");
         different.insert(completion);
     }
-    // Half of them say `Err(…)`, of which there are few.
-    assert!(different.len() > 400, "only {} differ", different.len());
+    let different = different.len();
     assert_eq!(holed.stats().compilations, 1);
-    type_check(&holed, &completions);
+    (holed, completions, different)
 }
 
-/// One file in which every completion is the body of a function of the same signature: rustc has
-/// the last word.
-fn type_check(holed: &HoledFile, completions: &[String]) {
+#[test]
+fn a_thousand_completions_of_a_file_of_this_workspace() {
+    let text = with_hole(FILE, SIGNATURE).expect("the function");
+    let (holed, completions, different) = thousand("energy.rs", &text);
+    assert_eq!(holed.function(), "<Operations as Add>::add");
+    // About half of them are `other`, which may be moved.
+    assert!(different > 400, "only {different} differ");
+    let mut all = String::new();
+    for (i, completion) in completions.iter().enumerate() {
+        writeln!(all, "pub mod completion_{i} {{\n{}}}", holed.filled(completion)).expect("memory");
+    }
+    type_check("energy", &all);
+}
+
+#[test]
+fn a_thousand_completions_of_a_bit_of_everything() {
+    let (holed, completions, different) = thousand("settings.rs", SETTINGS);
+    // Half of them say `Err(…)`, of which there are few.
+    assert!(different > 400, "only {different} differ");
+    type_check("settings", &one_file(&holed, &completions));
+}
+
+/// One file in which every completion is the body of a function of the same signature.
+fn one_file(holed: &HoledFile, completions: &[String]) -> String {
     let mut text = SETTINGS.replace("todo!()", "unreachable!()");
     let filled = holed.filled("COMPLETION");
     let start = filled.find(&format!("pub fn {}", holed.function())).expect("the function");
@@ -49,8 +72,13 @@ fn type_check(holed: &HoledFile, completions: &[String]) {
         let function = filled[start..end].replace("COMPLETION", completion);
         write!(text, "pub mod completion_{i} {{\nuse super::*;\n{function}}}\n").expect("memory");
     }
+    text
+}
+
+/// rustc has the last word.
+fn type_check(name: &str, text: &str) {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let file = folder.join("completions.rs");
+    let file = folder.join(format!("completions_{name}.rs"));
     std::fs::write(&file, text).expect("a file");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let out = Command::new(rustc)

@@ -7,8 +7,22 @@ use edgekit_constraint_compile::{Dialect, Goal, Options};
 use edgekit_constraint_extract::{Extractor, Language, SourceFile};
 use edgekit_constraint_ir::{Body, ConstraintSet, Hole, Origin};
 
-/// The file that comes with the example.
-pub(crate) const SETTINGS: &str = include_str!("settings.rs.txt");
+/// A file of this workspace.
+pub(crate) const FILE: &str = include_str!("../../../crates/spike-coding/src/energy.rs");
+
+/// A function of that file.
+pub(crate) const SIGNATURE: &str = "fn add(self, other: Operations) -> Operations {";
+
+/// A file with a hole in the place of a function's body. `signature` is the function's up to its
+/// brace; the body ends with a brace in the column of the signature's line.
+pub(crate) fn with_hole(text: &str, signature: &str) -> Option<String> {
+    let start = text.find(signature)?;
+    let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let indent = &text[line..start];
+    let body = start + signature.len();
+    let end = body + text[body..].find(&format!("\n{indent}}}\n"))?;
+    Some(format!("{}\n{indent}    todo!(){}", &text[..body], &text[end..]))
+}
 
 /// A source file with one hole.
 pub(crate) struct HoledFile {

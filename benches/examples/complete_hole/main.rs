@@ -1,4 +1,4 @@
-//! Completes the hole in a Rust file with random tokens: extract, compile, cache, sample.
+//! Completes a hole in a file of this workspace with random tokens: extract, compile, cache, sample.
 //!
 //! `cargo run --release -p edgekit-benches --example complete_hole -- 5`
 
@@ -8,7 +8,9 @@ mod complete;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let n = std::env::args().nth(1).map_or(Ok(5), |n| n.parse())?;
-    let holed = complete::HoledFile::read("settings.rs", complete::SETTINGS)?;
+    let text =
+        complete::with_hole(complete::FILE, complete::SIGNATURE).ok_or("no such function")?;
+    let holed = complete::HoledFile::read("energy.rs", &text)?;
     println!("completions of the hole in `{}`:", holed.function());
     let completions = holed.complete(n)?;
     for completion in &completions {

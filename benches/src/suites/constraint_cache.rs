@@ -182,8 +182,8 @@ struct Walk {
     next: Vec<u32>,
 }
 
-/// Walks through valid documents: of MaskBench if it is there, otherwise of the project's samples.
-fn walks(cache: &ConstraintCache, most: usize) -> (Vec<Walk>, &'static str) {
+/// Files with a schema and documents: MaskBench's if they are there, otherwise the project's samples.
+pub(super) fn schema_files() -> (Vec<PathBuf>, &'static str) {
     let root = match std::env::var_os("EDGEKIT_DATA") {
         Some(folder) => PathBuf::from(folder),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
@@ -208,6 +208,12 @@ fn walks(cache: &ConstraintCache, most: usize) -> (Vec<Walk>, &'static str) {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
     files.sort();
+    (files, name)
+}
+
+/// Walks through valid documents.
+fn walks(cache: &ConstraintCache, most: usize) -> (Vec<Walk>, &'static str) {
+    let (files, name) = schema_files();
     let walk = |file: &PathBuf| {
         let file: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
         let schema = file["schema"].clone();

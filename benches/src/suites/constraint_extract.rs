@@ -27,7 +27,8 @@ pub fn declare(suite: &mut Suite) {
     threads(suite, &rust);
 }
 
-/// Files of the workspace and of Python's library, in the order of their names.
+/// Files of the workspace and of Python's library, evenly over the order of their names: the first
+/// so many would be those of a few folders.
 fn files(folder: &Path, extension: &str, most: usize) -> Rc<[(String, String)]> {
     let mut paths = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -46,7 +47,9 @@ fn files(folder: &Path, extension: &str, most: usize) -> Rc<[(String, String)]> 
         let text = std::fs::read_to_string(path).ok().filter(|text| text.len() > 1000)?;
         Some((path.display().to_string(), text))
     };
-    paths.iter().filter_map(read).take(most).collect()
+    let all: Vec<(String, String)> = paths.iter().filter_map(read).collect();
+    let step = all.len().div_ceil(most).max(1);
+    all.into_iter().step_by(step).collect()
 }
 
 fn python_library() -> Option<PathBuf> {

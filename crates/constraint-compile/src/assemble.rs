@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Rule, Type, Weight};
+use serde_json::Value;
 
 use crate::compiled::TokenRules;
 use crate::index::{Index, Slot};
@@ -19,15 +20,31 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Fragments {
     rules: RuleMap<Fragment>,
-    consulted_by: HashMap<Slot, Vec<RuleId>>,
+    consulted_by: HashMap<Slot, RuleSet>,
 }
 
 impl Fragments {
     /// Forgets the fragments that consulted one of these slots.
     pub(crate) fn forget(&mut self, changed: Vec<Slot>) {
-        for id in changed.iter().filter_map(|slot| self.consulted_by.remove(slot)).flatten() {
-            self.rules.remove(&id);
+        let stale: RuleSet =
+            changed.iter().filter_map(|slot| self.consulted_by.remove(slot)).flatten().collect();
+        for id in stale {
+            // Rendered anew it is entered with all that it consults then.
+            for slot in self.rules.remove(&id).into_iter().flat_map(|rule| rule.consulted) {
+                if let Some(rules) = self.consulted_by.get_mut(&slot) {
+                    rules.remove(&id);
+                    if rules.is_empty() {
+                        self.consulted_by.remove(&slot);
+                    }
+                }
+            }
         }
+    }
+
+    /// How many slots and rules are remembered.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.rules.len() + self.consulted_by.values().map(RuleSet::len).sum::<usize>()
     }
 
     /// The fragment for a key, rendered if it is not there.
@@ -35,7 +52,7 @@ impl Fragments {
         self.rules.entry(key.id).or_insert_with(|| {
             let fragment = renderer.render(key);
             for slot in &fragment.consulted {
-                self.consulted_by.entry(slot.clone()).or_default().push(key.id);
+                self.consulted_by.entry(slot.clone()).or_default().insert(key.id);
             }
             fragment
         })
@@ -75,13 +92,14 @@ pub(crate) fn assemble(
                 String::new(),
                 options.call_depth,
             ));
-            Some(expression(&renderer, root, fragments, &mut out)?)
+            Some(expression(&renderer, vec![root], fragments, &mut out)?)
         }
         Goal::Call { function, dialect } => {
             let renderer = Renderer::new(index, options, *dialect, None);
-            let (id, f) = the_function(&renderer, function)?;
-            let root = renderer.call(id, f, options.call_depth);
-            Some(expression(&renderer, root, fragments, &mut out)?)
+            let functions = functions(&renderer, function)?;
+            let calls =
+                functions.into_iter().map(|(id, f)| renderer.call(id, f, options.call_depth));
+            Some(expression(&renderer, calls.collect(), fragments, &mut out)?)
         }
         Goal::Hole { function, dialect } => {
             Some(hole(function, *dialect, options, index, fragments, &mut out)?)
@@ -101,11 +119,27 @@ fn json(
 ) -> Result<Option<Part>, Error> {
     let schemas = index.get(&Slot::Schema(name.into()));
     let mut documents = Vec::new();
+    let mut guidance: Option<(ContentId, &Value)> = None;
     for (id, constraint) in schemas {
         if let Body::Schema(s) = &constraint.body {
             schema::check_schema(&s.document, &options.limits)?;
             documents.push(s.document.clone());
             out.enforced.insert(id);
+            match (guidance, s.document.get(schema::GUIDANCE)) {
+                (Some((other, one)), Some(two)) if one != two => {
+                    return Err(Error::new(
+                        ErrorKind::Conflict,
+                        format!(
+                            "two schemas of the name {name:?} differ in `{}`: {other} and {id}; \
+                             a document is written in one way",
+                            schema::GUIDANCE
+                        ),
+                    )
+                    .with_constraints(vec![other, id]));
+                }
+                (None, Some(found)) => guidance = Some((id, found)),
+                _ => {}
+            }
         }
     }
     if documents.is_empty() {
@@ -126,7 +160,8 @@ fn json(
             }
         }
     }
-    let joined = Part::Schema(Arc::new(schema::join(documents.iter())));
+    let joined =
+        Part::Schema(Arc::new(schema::join(documents.iter(), guidance.map(|(_, found)| found))));
     // The same document keeps its allocation, so that an unchanged schema is cheap to compare.
     Ok(last.and_then(|l| l.parts.iter().find(|p| **p == joined)).cloned().or(Some(joined)))
 }
@@ -138,6 +173,10 @@ fn import(
     index: &Index,
     out: &mut Assembled,
 ) -> Result<Part, Error> {
+    let separator = pattern::path_separator(dialect);
+    let is_part_of = |p: &str, of: &str| {
+        p.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
+    };
     let mut allow: Option<Vec<&String>> = None;
     let mut deny: Vec<&String> = Vec::new();
     let constraints = index.get(&Slot::Imports(scope.into()));
@@ -146,7 +185,16 @@ fn import(
         match &constraint.body {
             Body::Imports(i) if i.rule == Rule::Allow => {
                 allow = Some(match allow {
-                    Some(old) => old.into_iter().filter(|p| i.paths.contains(*p)).collect(),
+                    // Of a path and one above it the narrower stays.
+                    Some(old) => {
+                        let old_in_new = |p: &&String| i.paths.iter().any(|q| is_part_of(p, q));
+                        let new_in_old = |p: &&String| old.iter().any(|q| is_part_of(p, q));
+                        let mut both: Vec<&String> = i.paths.iter().filter(new_in_old).collect();
+                        both.extend(old.iter().copied().filter(old_in_new));
+                        both.sort_unstable();
+                        both.dedup();
+                        both
+                    }
                     None => i.paths.iter().collect(),
                 });
             }
@@ -156,7 +204,6 @@ fn import(
     }
     deny.sort_unstable();
     deny.dedup();
-    let separator = pattern::path_separator(dialect);
     let below = |paths: &[&String]| {
         let rest = pattern::any_path(dialect);
         format!(
@@ -174,8 +221,7 @@ fn import(
         )),
         None => Some(lark_regex(pattern::any_path(dialect))),
     };
-    let denied =
-        |p: &String| deny.iter().any(|d| p == *d || p.starts_with(&format!("{d}{separator}")));
+    let denied = |p: &String| deny.iter().any(|d| is_part_of(p, d));
     if allow.as_ref().is_some_and(|paths| paths.iter().all(|p| denied(p))) {
         path = None;
     }
@@ -213,7 +259,11 @@ fn hole(
     out: &mut Assembled,
 ) -> Result<Part, Error> {
     let finder = Renderer::new(index, options, dialect, None);
-    let (id, f) = the_function(&finder, function)?;
+    let functions = functions(&finder, function)?;
+    let &[(id, f), ref others @ ..] = functions.as_slice() else { return Err(unknown(function)) };
+    if let Some((other, _)) = others.iter().find(|(_, other)| *other != f) {
+        return Err(ambiguous(function, id, *other));
+    }
     let holes = index.get(&Slot::Hole(function.into()));
     let mut expects = &f.returns;
     for (id, constraint) in holes {
@@ -230,12 +280,12 @@ fn hole(
     let mut alternatives = vec![Alternative::default().rule(root)];
     // A parameter that cannot be copied can still be moved once, as the whole value.
     for p in f.parameters.iter().filter(|p| p.ty == *expects && dialect == Dialect::Rust) {
-        if matches!(p.ty, Type::Named(_) | Type::List(_) | Type::Map(_)) {
+        if !p.name.is_empty() && matches!(p.ty, Type::Named(_) | Type::List(_) | Type::Map(_)) {
             alternatives.push(Alternative::default().text(&p.name));
         }
     }
     let signature: BTreeSet<ContentId> = out.enforced.iter().copied().chain([id]).collect();
-    let part = expression_of(&renderer, alternatives, fragments, out)?;
+    let part = expression(&renderer, alternatives, fragments, out)?;
     if out.relaxed {
         out.reasons.extend(signature.into_iter().map(|id| (id, NotEnforced::Relaxed)));
     } else {
@@ -244,29 +294,43 @@ fn hole(
     Ok(part)
 }
 
-fn the_function<'a>(
+/// The functions of a name. Several of one file are overloads.
+fn functions<'a>(
     renderer: &Renderer<'a>,
     name: &str,
-) -> Result<(ContentId, &'a Function), Error> {
-    let found = renderer.consult(Slot::Named(name.into())).find_map(|(id, c)| match &c.body {
-        Body::Function(f) => Some((id, f)),
-        _ => None,
-    });
-    found.ok_or_else(|| {
-        Error::new(ErrorKind::Infeasible, format!("no function of the name {name:?} is known"))
-    })
+) -> Result<Vec<(ContentId, &'a Function)>, Error> {
+    let mut found: Vec<(ContentId, &Function)> = Vec::new();
+    let mut files: Vec<&str> = Vec::new();
+    for (id, c) in renderer.consult(Slot::Named(name.into())) {
+        let Body::Function(f) = &c.body else { continue };
+        let elsewhere = |((_, other), file): &(&(ContentId, &Function), &&str)| {
+            *other != f && **file != c.origin.file
+        };
+        if let Some(((other, _), _)) = found.iter().zip(&files).find(elsewhere) {
+            return Err(ambiguous(name, *other, id));
+        }
+        found.push((id, f));
+        files.push(&c.origin.file);
+    }
+    if found.is_empty() { Err(unknown(name)) } else { Ok(found) }
+}
+
+fn unknown(name: &str) -> Error {
+    Error::new(ErrorKind::Infeasible, format!("no function of the name {name:?} is known"))
+}
+
+fn ambiguous(name: &str, one: ContentId, other: ContentId) -> Error {
+    Error::new(
+        ErrorKind::Ambiguous,
+        format!(
+            "several functions have the name {name:?}, among them {one} and {other}; compile with \
+             the one that is meant"
+        ),
+    )
+    .with_constraints(vec![one, other])
 }
 
 fn expression(
-    renderer: &Renderer<'_>,
-    root: Alternative,
-    fragments: &mut Fragments,
-    out: &mut Assembled,
-) -> Result<Part, Error> {
-    expression_of(renderer, vec![root], fragments, out)
-}
-
-fn expression_of(
     renderer: &Renderer<'_>,
     roots: Vec<Alternative>,
     fragments: &mut Fragments,
@@ -357,8 +421,8 @@ fn relaxed(
 ) -> Result<Part, Error> {
     let given_up: BTreeSet<ContentId> = rules
         .iter()
-        .flat_map(|name| &fragments.rules[name].alternatives)
-        .flat_map(|a| &a.used)
+        .map(|name| &fragments.rules[name])
+        .flat_map(|f| f.used.iter().chain(f.alternatives.iter().flat_map(|a| &a.used)))
         .chain(&out.enforced)
         .copied()
         .collect();
@@ -383,7 +447,8 @@ fn relaxed(
         .map(|ty| Alternative::default().rule(RuleKey::new(ty, String::new(), 0)))
         .collect();
     let parameters = renderer.around.iter().flat_map(|a| &a.function.parameters);
-    roots.extend(parameters.map(|p| Alternative::default().text(&p.name)));
+    let named = parameters.filter(|p| !p.name.is_empty());
+    roots.extend(named.map(|p| Alternative::default().text(&p.name)));
     let rules = reach(renderer, &roots, fragments);
     let mut text = String::from("start: ");
     line(&mut text, roots.iter());
@@ -436,7 +501,12 @@ fn whole(options: &Options, index: &Index, json: bool, out: &mut Assembled) -> R
             Body::Weights(w) => out.weights.extend(w.weights.iter().cloned()),
             _ => {}
         }
-        out.enforced.insert(id);
+        if matches!(&constraint.body, Body::Forbidden(f) if f.texts.contains("")) {
+            let why = "every output contains the empty text".into();
+            out.reasons.insert(id, NotEnforced::Inexpressible(why));
+        } else {
+            out.enforced.insert(id);
+        }
     }
     if patterns.is_empty() && forbidden.is_empty() {
         if out.parts.is_empty() {

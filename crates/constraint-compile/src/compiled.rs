@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use edgekit_constraint_ir::{Canonical, ContentId, Limit, Rule, Weight};
+use edgekit_constraint_ir::{ContentId, Limit, Rule, Weight};
 use serde_json::Value;
 
-use crate::Dropped;
+use crate::{Conflict, Dropped};
 
 /// A grammar in the engine's own terms. The output obeys every part: the masks of the parts are
 /// intersected at every token.
@@ -49,6 +49,9 @@ pub enum NotEnforced {
     Dropped(Dropped),
     /// Nothing that is generated here is about it.
     NotConcerned,
+    /// It says how code is and bounds no output: visibilities and error types are compared with
+    /// each other, and no goal is about them.
+    DescribesOnly,
     /// It is soft and says nothing about single tokens.
     SoftWithoutTokens,
     /// No grammar can express it; the text says what.
@@ -66,6 +69,7 @@ pub struct CompiledConstraint {
     pub(crate) weights: Vec<Weight>,
     pub(crate) enforced: BTreeSet<ContentId>,
     pub(crate) not_enforced: BTreeMap<ContentId, NotEnforced>,
+    pub(crate) undecided: Vec<Conflict>,
 }
 
 impl CompiledConstraint {
@@ -89,7 +93,8 @@ impl CompiledConstraint {
         &self.weights
     }
 
-    /// The constraints that hold for every output.
+    /// The constraints that hold for every output. Of definitions of one name, and of what several
+    /// files say about values of one name, each is an alternative, and one of them holds.
     pub fn enforced(&self) -> &BTreeSet<ContentId> {
         &self.enforced
     }
@@ -100,27 +105,9 @@ impl CompiledConstraint {
         &self.not_enforced
     }
 
-    /// The canonical bytes of everything that decides the masks; the report is not part of it.
-    pub fn key_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
-        (self.parts.len() as u64).put(&mut out);
-        for part in &self.parts {
-            match part {
-                Part::Schema(schema) => {
-                    out.push(0);
-                    schema.put(&mut out);
-                }
-                Part::Lark(text) => {
-                    out.push(1);
-                    (text.len() as u64).put(&mut out);
-                    out.extend_from_slice(text.as_bytes());
-                }
-            }
-        }
-        self.tokens.allow.put(&mut out);
-        self.tokens.deny.put(&mut out);
-        self.limit.put(&mut out);
-        self.weights.put(&mut out);
-        out
+    /// Pairs of hard facts of equal rank that exclude each other and that this goal does not depend
+    /// on, in their order.
+    pub fn undecided(&self) -> &[Conflict] {
+        &self.undecided
     }
 }

@@ -6,15 +6,23 @@ use std::sync::Arc;
 use edgekit_constraint_ir::{Body, Constraint, ConstraintSet, ContentId, Enforcement};
 
 use crate::assemble::{self, Fragments};
-use crate::conflict::{Group, Member, resolve};
+use crate::conflict::{Group, Member};
 use crate::index::Index;
-use crate::{CompiledConstraint, Conflict, Dropped, Error, Goal, NotEnforced, Options};
+use crate::resolve::{decide, undecided};
+use crate::{CompiledConstraint, Conflict, Dropped, Error, ErrorKind, Goal, NotEnforced, Options};
 
 /// Compiles a set of constraints for one goal, from the beginning.
+///
+/// Two hard constraints of equal rank that exclude each other are an error that names both: always
+/// if somebody demands one of them ([`Source::is_demand`]), and if both were read from code or
+/// documents only if the goal depends on them. Other such pairs are listed by
+/// [`CompiledConstraint::undecided`].
 ///
 /// # Errors
 /// [`crate::ErrorKind`] says what: conflicts that nobody can decide, goals that leave nothing to
 /// generate, schemas and patterns that are wrong or too large.
+///
+/// [`Source::is_demand`]: edgekit_constraint_ir::Source::is_demand
 pub fn compile(
     set: &ConstraintSet,
     goal: &Goal,
@@ -40,6 +48,8 @@ pub struct Compiler {
     touched: HashSet<Group>,
     conflicts: HashMap<Group, Vec<Conflict>>,
     dropped: HashMap<ContentId, Dropped>,
+    /// Conflicts that rank does not decide.
+    undecided: Vec<Conflict>,
     index: Index,
     fragments: Fragments,
     changed: bool,
@@ -61,6 +71,7 @@ impl Compiler {
             touched: HashSet::new(),
             conflicts: HashMap::new(),
             dropped: HashMap::new(),
+            undecided: Vec::new(),
             index: Index::default(),
             fragments: Fragments::default(),
             changed: true,
@@ -114,15 +125,34 @@ impl Compiler {
         {
             return Ok(Arc::clone(last));
         }
-        self.settle()?;
+        self.settle();
+        if let Some(conflict) = self.undecided.iter().find(|c| self.binds(c)) {
+            return Err(undecided(&self.set, conflict));
+        }
         self.fragments.forget(self.index.take_changed());
-        let mut assembled = assemble::assemble(
+        let assembled = assemble::assemble(
             &self.goal,
             &self.options,
             &self.index,
             &mut self.fragments,
             self.last.as_deref(),
-        )?;
+        );
+        let mut assembled = assembled.map_err(|error| {
+            // What excludes each other leaves nothing; then say who does.
+            let concerned = |c: &&Conflict| {
+                let named = |id| error.constraints().contains(&id);
+                error.kind() == ErrorKind::Infeasible && (named(c.first) || named(c.second))
+            };
+            match self.undecided.iter().find(concerned) {
+                Some(conflict) => undecided(&self.set, conflict),
+                None => error,
+            }
+        })?;
+        let shapes = |id| assembled.enforced.contains(&id);
+        if let Some(conflict) = self.undecided.iter().find(|c| shapes(c.first) || shapes(c.second))
+        {
+            return Err(undecided(&self.set, conflict));
+        }
         let mut not_enforced = BTreeMap::new();
         for (id, constraint) in self.set.iter() {
             if !assembled.enforced.contains(&id) {
@@ -140,6 +170,7 @@ impl Compiler {
             weights: assembled.weights,
             enforced: assembled.enforced,
             not_enforced,
+            undecided: self.undecided.clone(),
         };
         let result = match self.last.take() {
             Some(last) if *last == new => last,
@@ -163,7 +194,7 @@ impl Compiler {
     }
 
     /// Finds the conflicts of the groups that were touched and decides them.
-    fn settle(&mut self) -> Result<(), Error> {
+    fn settle(&mut self) {
         let mut again = false;
         for group in std::mem::take(&mut self.touched) {
             let members: Vec<Member> = self.groups.get(&group).map_or_else(Vec::new, |ids| {
@@ -177,9 +208,10 @@ impl Compiler {
             }
         }
         if again || !self.dropped.is_empty() || !self.conflicts.is_empty() {
-            let dropped = resolve(&self.set, self.conflicts.values().flatten().copied())?;
+            let decision = decide(&self.set, self.conflicts.values().flatten().copied());
             let dropped: HashMap<ContentId, Dropped> =
-                dropped.into_iter().map(|d| (d.constraint, d)).collect();
+                decision.dropped.into_iter().map(|d| (d.constraint, d)).collect();
+            self.undecided = decision.undecided;
             for id in self.dropped.keys().filter(|id| !dropped.contains_key(id)) {
                 if let Some(c) = self.set.get(*id).filter(|c| in_force(c)) {
                     self.index.insert(*id, c);
@@ -192,13 +224,21 @@ impl Compiler {
             }
             self.dropped = dropped;
         }
-        Ok(())
+    }
+
+    /// Whether somebody demands one side of a conflict, so that it matters to every goal.
+    fn binds(&self, conflict: &Conflict) -> bool {
+        let demanded = |id| self.set.get(id).is_some_and(|c| c.source.is_demand());
+        demanded(conflict.first) || demanded(conflict.second)
     }
 
     fn reason(&self, id: ContentId, constraint: &Constraint) -> NotEnforced {
         match self.dropped.get(&id) {
             Some(dropped) => NotEnforced::Dropped(*dropped),
             None if !in_force(constraint) => NotEnforced::SoftWithoutTokens,
+            None if matches!(constraint.body, Body::Visibility(_) | Body::ErrorType(_)) => {
+                NotEnforced::DescribesOnly
+            }
             None => NotEnforced::NotConcerned,
         }
     }
@@ -207,4 +247,45 @@ impl Compiler {
 /// Soft constraints shape no grammar; they weigh tokens or nothing.
 fn in_force(constraint: &Constraint) -> bool {
     constraint.enforcement == Enforcement::Hard || matches!(constraint.body, Body::Weights(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use edgekit_constraint_ir::{
+        Bound, Field, Kind, Number, Presence, Range, Shape, Source, StructDef, Type,
+    };
+
+    use super::*;
+    use crate::Dialect;
+
+    /// Found by an audit: the rules that consulted a slot were remembered once for every edit.
+    #[test]
+    fn edits_leave_nothing_behind() {
+        let hard = |body| Constraint::new(Kind::Semantic, Source::User, body);
+        let field = |name: &str| Field {
+            name: name.into(),
+            ty: Type::integer(0, 255),
+            presence: Presence::Required,
+        };
+        let fields = vec![field("x"), field("y")];
+        let goal = Goal::Value { ty: Type::named("A"), dialect: Dialect::Rust };
+        let mut compiler = Compiler::new(goal, Options::default()).unwrap();
+        compiler.insert(hard(Body::Struct(StructDef {
+            name: "A".into(),
+            shape: Shape::Named,
+            fields,
+        })));
+        let range = |n| {
+            let upper = Bound::Inclusive(Number::Integer(n));
+            hard(Body::Range(Range { target: "A.x".into(), lower: Bound::Open, upper }))
+        };
+        let mut id = compiler.insert(range(7));
+        compiler.compile().unwrap();
+        let before = compiler.fragments.remembered();
+        for n in 0..100 {
+            id = compiler.replace(id, range(n));
+            compiler.compile().unwrap();
+        }
+        assert_eq!(compiler.fragments.remembered(), before);
+    }
 }

@@ -1,20 +1,21 @@
-//! Which constraints exclude each other, and who stays.
+//! Which constraints exclude each other.
 //!
 //! Two constraints clash if no output satisfies both. Only constraints of one *group* can: the same
 //! class of demand on the same subject. Within a group the pairs are found by the field that can
 //! clash: a sweep for ranges, buckets for definitions, set algebra for lists. The work is near
-//! linear in the number of constraints plus the number of clashes.
+//! linear in the number of constraints plus the number of clashes; only different lists on one
+//! subject are compared each with each, at the price of a bit.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{
-    Body, Bound, Constraint, ConstraintSet, ContentId, Enforcement, Literal, Number, Range, Rule,
+    Body, Bound, Canonical, Constraint, ConstraintSet, ContentId, Literal, Number, Range, Rule,
 };
 
+use crate::pairs::{is_same, lists_within, values_across, values_within};
 use crate::schema::root_types;
-use crate::{Error, ErrorKind};
 
 /// Two constraints that exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,19 +48,8 @@ pub enum Clash {
     Tokens,
 }
 
-/// A constraint that gave way to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dropped {
-    /// The constraint that is not enforced.
-    pub constraint: ContentId,
-    /// The constraint of higher rank that stayed.
-    pub because_of: ContentId,
-    /// On what they disagree.
-    pub clash: Clash,
-}
-
-/// All conflicts of a set. Near linear in the set's size plus the number of conflicts; quadratic
-/// only in the number of *different* lists of literals, imports or tokens on one subject.
+/// All conflicts of a set. Near linear in the set's size plus the number of conflicts; for n
+/// *different* lists of literals, imports or tokens on one subject n²/64 words are looked at.
 pub fn conflicts(set: &ConstraintSet) -> BTreeSet<Conflict> {
     let mut members: Vec<(Class, &str, Member)> = set
         .iter()
@@ -90,46 +80,6 @@ pub fn conflicts_by_pairs(set: &ConstraintSet) -> BTreeSet<Conflict> {
         }
     }
     found
-}
-
-/// Decides each conflict by rank, then by the smaller id among soft constraints.
-///
-/// # Errors
-/// [`ErrorKind::Conflict`] if two hard constraints of equal rank clash and neither has given way
-/// to a third.
-pub fn resolve(
-    set: &ConstraintSet,
-    conflicts: impl IntoIterator<Item = Conflict>,
-) -> Result<Vec<Dropped>, Error> {
-    let mut against: HashMap<ContentId, Vec<(ContentId, Clash)>> = HashMap::new();
-    for c in conflicts {
-        against.entry(c.first).or_default().push((c.second, c.clash));
-        against.entry(c.second).or_default().push((c.first, c.clash));
-    }
-    let mut ordered: Vec<Member> =
-        against.keys().filter_map(|id| set.get(*id).map(|c| (*id, c))).collect();
-    ordered.sort_by_key(|(id, c)| (std::cmp::Reverse(c.rank()), *id));
-    let mut kept = HashSet::new();
-    let mut dropped = Vec::new();
-    for (id, constraint) in ordered {
-        let winner = against[&id].iter().filter(|(other, _)| kept.contains(other)).min();
-        let Some(&(winner, clash)) = winner else {
-            kept.insert(id);
-            continue;
-        };
-        let rivals = against[&id].iter().filter(|(other, _)| kept.contains(other));
-        let equal = rivals
-            .filter_map(|(other, _)| set.get(*other).map(|c| (*other, c)))
-            .find(|(_, other)| other.rank() == constraint.rank());
-        match equal {
-            Some((other, stays)) if constraint.enforcement == Enforcement::Hard => {
-                return Err(undecided((other, stays), (id, constraint)));
-            }
-            _ => dropped.push(Dropped { constraint: id, because_of: winner, clash }),
-        }
-    }
-    dropped.sort_by_key(|d| d.constraint);
-    Ok(dropped)
 }
 
 pub(crate) type Member<'a> = (ContentId, &'a Arc<Constraint>);
@@ -190,29 +140,10 @@ impl Class {
             Class::Function | Class::Type | Class::Visibility | Class::ErrorType => {
                 differing(members, found);
             }
-            Class::Value => {
-                ranges(members, found);
-                // Without a list of literals the sweep has seen everything.
-                if members.iter().any(|(_, c)| matches!(c.body, Body::Literals(_))) {
-                    in_pairs(members, found, |c| match &c.body {
-                        Body::Range(r) => Some(ValueKey::Range(r.lower, r.upper)),
-                        Body::Literals(l) => Some(ValueKey::Literals(&l.values)),
-                        _ => None,
-                    });
-                }
-            }
-            Class::Imports => in_pairs(members, found, |c| match &c.body {
-                Body::Imports(i) => Some((i.rule, &i.paths)),
-                _ => None,
-            }),
-            Class::Tokens => in_pairs(members, found, |c| match &c.body {
-                Body::Tokens(t) => Some((t.rule, &t.ids)),
-                _ => None,
-            }),
-            Class::Schema => in_pairs(members, found, |c| match &c.body {
-                Body::Schema(s) => Some(root_types(&s.document)),
-                _ => None,
-            }),
+            Class::Value => values(members, found),
+            Class::Imports => lists_within(members, Clash::Imports, import_list, found),
+            Class::Tokens => lists_within(members, Clash::Tokens, token_list, found),
+            Class::Schema => schemas(members, found),
         }
     }
 }
@@ -234,14 +165,18 @@ fn clash(a: &Constraint, b: &Constraint) -> Option<Clash> {
         (Body::Visibility(_), Body::Visibility(_)) => differ(true).then_some(Clash::Visibility),
         (Body::ErrorType(_), Body::ErrorType(_)) => differ(true).then_some(Clash::ErrorType),
         (Body::Imports(x), Body::Imports(y)) => {
-            nothing_left((x.rule, &x.paths), (y.rule, &y.paths)).then_some(Clash::Imports)
+            let part_of = |a: &String, b: &String| is_part_of(a, b);
+            nothing_left((x.rule, &x.paths), (y.rule, &y.paths), part_of).then_some(Clash::Imports)
         }
         (Body::Tokens(x), Body::Tokens(y)) => {
-            nothing_left((x.rule, &x.ids), (y.rule, &y.ids)).then_some(Clash::Tokens)
+            let same = |a: &u32, b: &u32| a == b;
+            nothing_left((x.rule, &x.ids), (y.rule, &y.ids), same).then_some(Clash::Tokens)
         }
+        _ if speak_of_different_files(a, b) => None,
         (Body::Range(x), Body::Range(y)) => disjoint(x, y).then_some(Clash::Values),
         (Body::Literals(x), Body::Literals(y)) => {
-            x.values.is_disjoint(&y.values).then_some(Clash::Values)
+            let shared = |v| y.values.iter().any(|w| is_same(v, w));
+            (!x.values.iter().any(shared)).then_some(Clash::Values)
         }
         (Body::Range(r), Body::Literals(l)) | (Body::Literals(l), Body::Range(r)) => {
             (!l.values.iter().any(|v| fits(v, r.lower, r.upper))).then_some(Clash::Values)
@@ -253,19 +188,39 @@ fn clash(a: &Constraint, b: &Constraint) -> Option<Clash> {
     }
 }
 
+/// Whether two facts come from different files, so that one name need not mean one thing.
+fn speak_of_different_files(a: &Constraint, b: &Constraint) -> bool {
+    matches!((fact_of(a), fact_of(b)), (Some(a), Some(b)) if a != b)
+}
+
+/// The file that a constraint on values was read from, if it is a fact about one file. What
+/// somebody demands holds wherever it is written down.
+pub(crate) fn fact_of(c: &Constraint) -> Option<&str> {
+    let values = matches!(c.body, Body::Range(_) | Body::Literals(_) | Body::Pattern(_));
+    let is_fact = values && !c.source.is_demand() && !c.origin.file.is_empty();
+    is_fact.then_some(c.origin.file.as_str())
+}
+
+/// What is said about values: demands among themselves and with all facts, facts within a file.
+fn values(members: &[Member], found: &mut Vec<Conflict>) {
+    let (facts, demands): (Vec<Member>, Vec<Member>) =
+        members.iter().partition(|(_, c)| fact_of(c).is_some());
+    values_within(&demands, found);
+    if !demands.is_empty() && !facts.is_empty() {
+        values_across(&demands, &facts, found);
+    }
+    for (_, facts) in grouped(&facts, |(_, c)| fact_of(c)) {
+        values_within(&facts, found);
+    }
+}
+
 /// Definitions of one name: bucketed by file and body, so that only unequal pairs are formed.
 fn differing(members: &[Member], found: &mut Vec<Conflict>) {
-    let mut files: Vec<(&str, Vec<Vec<Member>>)> = Vec::new();
-    for (file, members) in grouped(members, |(_, c)| Some(c.origin.file.as_str())) {
-        let mut buckets: Vec<Vec<Member>> = Vec::new();
-        for member in members {
-            match buckets.iter_mut().find(|b| b[0].1.body == member.1.body) {
-                Some(bucket) => bucket.push(member),
-                None => buckets.push(vec![member]),
-            }
-        }
-        files.push((file, buckets));
-    }
+    let files = grouped(members, |(_, c)| Some(c.origin.file.as_str()));
+    let mut files: Vec<(&str, Buckets)> = files
+        .into_iter()
+        .map(|(file, members)| (file, grouped(&members, |(_, c)| Some(content(c)))))
+        .collect();
     let mut pairs = |a: &[Member], b: &[Member]| {
         let clash = match &a[0].1.body {
             Body::Visibility(_) => Clash::Visibility,
@@ -278,62 +233,43 @@ fn differing(members: &[Member], found: &mut Vec<Conflict>) {
     };
     let file_less = files.iter().position(|(file, _)| file.is_empty());
     let anywhere = file_less.map(|at| files.swap_remove(at).1).unwrap_or_default();
-    for (i, a) in anywhere.iter().enumerate() {
-        anywhere[i + 1..].iter().for_each(|b| pairs(a, b));
+    for (i, (_, a)) in anywhere.iter().enumerate() {
+        anywhere[i + 1..].iter().for_each(|(_, b)| pairs(a, b));
     }
     for (_, buckets) in &files {
-        for (i, a) in buckets.iter().enumerate() {
-            for b in anywhere.iter().filter(|b| b[0].1.body != a[0].1.body) {
+        for (i, (content, a)) in buckets.iter().enumerate() {
+            for (_, b) in anywhere.iter().filter(|(other, _)| other != content) {
                 pairs(a, b);
             }
             if !matches!(a[0].1.body, Body::Function(_)) {
-                buckets[i + 1..].iter().for_each(|b| pairs(a, b));
+                buckets[i + 1..].iter().for_each(|(_, b)| pairs(a, b));
             }
         }
     }
 }
 
-/// Ranges that share no number: a sweep over their ends.
-fn ranges(members: &[Member], found: &mut Vec<Conflict>) {
-    let mut by_lower = Vec::new();
-    let mut empty = Vec::new();
-    for &(id, c) in members {
-        if let Body::Range(r) = &c.body {
-            let (lower, upper) = (lower_end(r.lower), upper_end(r.upper));
-            if upper < lower { empty.push(id) } else { by_lower.push((lower, upper, id)) }
-        }
-    }
-    for (i, &a) in empty.iter().enumerate() {
-        found.extend(empty[i + 1..].iter().map(|&b| conflict(a, b, Clash::Values)));
-        found.extend(by_lower.iter().map(|&(_, _, b)| conflict(a, b, Clash::Values)));
-    }
-    let mut by_upper: Vec<_> = by_lower.iter().map(|&(_, upper, id)| (upper, id)).collect();
-    by_lower.sort_unstable();
-    by_upper.sort_unstable();
-    let mut ended = 0;
-    for &(lower, _, b) in &by_lower {
-        ended += by_upper[ended..].iter().take_while(|(upper, _)| *upper < lower).count();
-        found.extend(by_upper[..ended].iter().map(|&(_, a)| conflict(a, b, Clash::Values)));
-    }
+/// Members by their bodies.
+type Buckets<'a> = Vec<(ContentId, Vec<Member<'a>>)>;
+
+fn content(c: &Constraint) -> ContentId {
+    let mut bytes = Vec::with_capacity(128);
+    c.body.put(&mut bytes);
+    ContentId::of(&bytes)
 }
 
-/// Groups members by what they say, and compares what they say in pairs.
-fn in_pairs<'a, K: PairKey + Copy + Eq + Hash>(
-    members: &[Member<'a>],
-    found: &mut Vec<Conflict>,
-    key: impl Fn(&'a Constraint) -> Option<K>,
-) {
-    let distinct = grouped(members, |(_, c)| key(c));
-    for (i, (a, ids)) in distinct.iter().enumerate() {
-        if a.excludes(a) {
-            for (j, x) in ids.iter().enumerate() {
-                found.extend(ids[j + 1..].iter().map(|y| conflict(x.0, y.0, a.clash())));
-            }
-        }
-        for (b, others) in distinct[i + 1..].iter().filter(|(b, _)| a.excludes(b)) {
-            for x in ids {
-                found.extend(others.iter().map(|y| conflict(x.0, y.0, b.clash())));
-            }
+/// Schemas whose root types share nothing. There are only so many sets of types.
+fn schemas(members: &[Member], found: &mut Vec<Conflict>) {
+    let by_types = grouped(members, |(_, c)| match &c.body {
+        Body::Schema(s) => Some(root_types(&s.document)),
+        _ => None,
+    });
+    for (i, (types, a)) in by_types.iter().enumerate() {
+        for (n, x) in a.iter().enumerate() {
+            // Two schemas that allow nothing exclude each other too.
+            let alike = if *types == 0 { &a[n + 1..] } else { &[] };
+            let others = by_types[i + 1..].iter().filter(|(other, _)| types & other == 0);
+            let rivals = alike.iter().chain(others.flat_map(|(_, b)| b));
+            found.extend(rivals.map(|y| conflict(x.0, y.0, Clash::SchemaType)));
         }
     }
 }
@@ -356,70 +292,54 @@ fn grouped<'a, K: Copy + Eq + Hash>(
     groups
 }
 
-trait PairKey {
-    fn excludes(&self, other: &Self) -> bool;
-    fn clash(&self) -> Clash;
+fn import_list(c: &Constraint) -> Option<(Rule, Vec<Vec<&str>>)> {
+    match &c.body {
+        Body::Imports(i) => Some((i.rule, i.paths.iter().map(|p| with_above(p)).collect())),
+        _ => None,
+    }
 }
 
-/// What a constraint says about a value. Ranges among themselves are left to the sweep.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum ValueKey<'a> {
-    Literals(&'a BTreeSet<Literal>),
-    Range(Bound, Bound),
+fn token_list(c: &Constraint) -> Option<(Rule, Vec<Vec<u32>>)> {
+    match &c.body {
+        Body::Tokens(t) => Some((t.rule, t.ids.iter().map(|id| vec![*id]).collect())),
+        _ => None,
+    }
 }
 
-impl PairKey for ValueKey<'_> {
-    fn excludes(&self, other: &Self) -> bool {
-        match (self, other) {
-            (ValueKey::Literals(a), ValueKey::Literals(b)) => a.is_disjoint(b),
-            (ValueKey::Literals(l), ValueKey::Range(a, b))
-            | (ValueKey::Range(a, b), ValueKey::Literals(l)) => !l.iter().any(|v| fits(v, *a, *b)),
-            (ValueKey::Range(..), ValueKey::Range(..)) => false,
+/// An import path and then the paths above it, all of which it is part of.
+fn with_above(path: &str) -> Vec<&str> {
+    let separator = path_separator(path);
+    let above = path.match_indices(separator).map(|(at, _)| &path[..at]);
+    std::iter::once(path).chain(above.filter(|p| !p.is_empty())).collect()
+}
+
+/// What separates the parts of a path. A constraint does not say its language, the path does: only
+/// Rust writes `::`, and where there are slashes a dot is part of a name.
+fn path_separator(path: &str) -> &'static str {
+    ["::", "/"].into_iter().find(|s| path.contains(s)).unwrap_or(".")
+}
+
+fn is_part_of(path: &str, of: &str) -> bool {
+    with_above(path).contains(&of)
+}
+
+/// Whether two lists leave nothing; `part_of` says whether an item is another one or below it.
+fn nothing_left<T>(
+    (one, x): (Rule, &BTreeSet<T>),
+    (two, y): (Rule, &BTreeSet<T>),
+    part_of: impl Fn(&T, &T) -> bool,
+) -> bool {
+    let covered = |x: &BTreeSet<T>, y: &BTreeSet<T>| {
+        !x.is_empty() && x.iter().all(|a| y.iter().any(|b| part_of(a, b)))
+    };
+    match (one, two) {
+        (Rule::Allow, Rule::Allow) => {
+            let shared = |a: &T| y.iter().any(|b| part_of(a, b) || part_of(b, a));
+            !x.is_empty() && !y.is_empty() && !x.iter().any(shared)
         }
-    }
-
-    fn clash(&self) -> Clash {
-        Clash::Values
-    }
-}
-
-impl PairKey for (Rule, &BTreeSet<String>) {
-    fn excludes(&self, other: &Self) -> bool {
-        nothing_left(*self, *other)
-    }
-
-    fn clash(&self) -> Clash {
-        Clash::Imports
-    }
-}
-
-impl PairKey for (Rule, &BTreeSet<u32>) {
-    fn excludes(&self, other: &Self) -> bool {
-        nothing_left(*self, *other)
-    }
-
-    fn clash(&self) -> Clash {
-        Clash::Tokens
-    }
-}
-
-impl PairKey for u8 {
-    fn excludes(&self, other: &Self) -> bool {
-        self & other == 0
-    }
-
-    fn clash(&self) -> Clash {
-        Clash::SchemaType
-    }
-}
-
-fn nothing_left<T: Ord>(a: (Rule, &BTreeSet<T>), b: (Rule, &BTreeSet<T>)) -> bool {
-    match (a, b) {
-        ((Rule::Allow, x), (Rule::Allow, y)) => !x.is_empty() && !y.is_empty() && x.is_disjoint(y),
-        ((Rule::Allow, x), (Rule::Deny, y)) | ((Rule::Deny, y), (Rule::Allow, x)) => {
-            !x.is_empty() && x.is_subset(y)
-        }
-        ((Rule::Deny, _), (Rule::Deny, _)) => false,
+        (Rule::Allow, Rule::Deny) => covered(x, y),
+        (Rule::Deny, Rule::Allow) => covered(y, x),
+        (Rule::Deny, Rule::Deny) => false,
     }
 }
 
@@ -441,13 +361,13 @@ pub(crate) fn fits(literal: &Literal, lower: Bound, upper: Bound) -> bool {
 /// An end of a range as a point of a total order: a number with a step after it that an exclusive
 /// lower end lies above and an exclusive upper end below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
+pub(crate) enum End {
     Least,
     At(Number, u8),
     Greatest,
 }
 
-fn lower_end(bound: Bound) -> End {
+pub(crate) fn lower_end(bound: Bound) -> End {
     match bound {
         Bound::Open => End::Least,
         Bound::Inclusive(n) => End::At(n, 1),
@@ -455,7 +375,7 @@ fn lower_end(bound: Bound) -> End {
     }
 }
 
-fn upper_end(bound: Bound) -> End {
+pub(crate) fn upper_end(bound: Bound) -> End {
     match bound {
         Bound::Open => End::Greatest,
         Bound::Inclusive(n) => End::At(n, 1),
@@ -463,27 +383,6 @@ fn upper_end(bound: Bound) -> End {
     }
 }
 
-fn conflict(a: ContentId, b: ContentId, clash: Clash) -> Conflict {
+pub(crate) fn conflict(a: ContentId, b: ContentId, clash: Clash) -> Conflict {
     Conflict { first: a.min(b), second: a.max(b), clash }
-}
-
-fn undecided(a: Member, b: Member) -> Error {
-    let name = |(id, c): Member| format!("{id} ({} at {})", subject(c), c.origin);
-    Error::new(
-        ErrorKind::Conflict,
-        format!(
-            "two hard constraints of equal rank exclude each other: {} and {}; give one of them a \
-             higher priority or make it soft",
-            name(a),
-            name(b)
-        ),
-    )
-    .with_constraints(vec![a.0.min(b.0), a.0.max(b.0)])
-}
-
-fn subject(c: &Constraint) -> String {
-    match c.body.subject() {
-        Some(subject) if !subject.is_empty() => format!("on `{subject}`"),
-        _ => "on the whole output".into(),
-    }
 }

@@ -9,8 +9,10 @@ use llguidance::{Matcher, ParserFactory};
 use serde_json::Value;
 
 use crate::open_text::OpenText;
-use crate::schema::{Unsupported, check_schema, one_ofs, strip_unsupported, unsupported};
-use crate::{CompiledConstraint, Error, ErrorKind, Options, Part, UnsupportedKeywords};
+use crate::schema::{
+    Unsupported, check_schema, one_ofs, strip_leniency, strip_unsupported, unsupported,
+};
+use crate::{CompiledConstraint, Error, ErrorKind, Options, Part, TokenRules, UnsupportedKeywords};
 
 /// The version of the engine. Matchers of different versions can differ, so it belongs in a cache's
 /// key.
@@ -22,8 +24,8 @@ pub struct Engine {
     canonical: ParserFactory,
     /// Computes the masks of those.
     open_text: Arc<OpenText>,
-    /// Allows every spelling: parts that each force their own spelling could exclude each other
-    /// where the text itself does not.
+    /// Allows every spelling: parts that each force their own spelling, and rules on tokens, could
+    /// exclude each other where the text itself does not.
     any_spelling: ParserFactory,
 }
 
@@ -80,7 +82,9 @@ impl Engine {
         compiled: &CompiledConstraint,
         options: &Options,
     ) -> Result<Matchers, Error> {
-        let factory = if compiled.parts().len() == 1 {
+        // A rule on tokens may refuse the very spelling that would be forced.
+        let factory = if compiled.parts().len() == 1 && compiled.tokens() == &TokenRules::default()
+        {
             (&self.canonical, Some(&self.open_text))
         } else {
             (&self.any_spelling, None)
@@ -147,7 +151,8 @@ fn schema_matcher(
         // A chain of references recurses as nested schemas do.
         on_a_deep_stack(size.depth + size.references, || matcher(factory, grammar, options))
     };
-    let refused = match compile(schema.clone()) {
+    // What may be left out is for the caller to say, and not for the schema.
+    let refused = match compile(strip_leniency(schema)) {
         Ok(matcher) => return Ok(matcher),
         Err(e) => e.to_string(),
     };
@@ -159,8 +164,8 @@ fn schema_matcher(
         return Err(schema_error(&refused));
     }
     if options.unsupported == UnsupportedKeywords::Report {
-        let matcher =
-            compile(strip_unsupported(schema)).map_err(|e| schema_error(&e.to_string()))?;
+        let matcher = compile(strip_unsupported(&strip_leniency(schema)))
+            .map_err(|e| schema_error(&e.to_string()))?;
         not_enforced.append(&mut keywords);
         return Ok(matcher);
     }

@@ -14,6 +14,8 @@ pub enum ErrorKind {
     InvalidOptions,
     /// Two hard constraints of equal rank exclude each other: [`Error::constraints`] names both.
     Conflict,
+    /// The goal names a function of which there are several: [`Error::constraints`] names two.
+    Ambiguous,
     /// The constraints leave nothing that could be generated.
     Infeasible,
     /// A schema is not one: wrong JSON, a keyword of the wrong type, a `$ref` to nowhere.

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use edgekit_constraint_ir::{ConstraintSet, ContentId};
 
+use crate::index::owners;
+
 /// The dependencies among the constraints of a set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dependencies {
@@ -19,7 +21,7 @@ pub struct Cycle {
 
 impl Dependencies {
     /// A constraint needs every constraint that defines a name which it uses; a target such as
-    /// `Config.port` uses `Config`. O(size of the set + edges).
+    /// `api.Config.port` uses `api` and `api.Config`. O(size of the set + edges).
     pub fn of(set: &ConstraintSet) -> Self {
         let mut definers: HashMap<&str, Vec<ContentId>> = HashMap::new();
         for (id, c) in set.iter() {
@@ -31,8 +33,7 @@ impl Dependencies {
         for (id, c) in set.iter() {
             let mut needed = BTreeSet::new();
             for name in c.body.uses() {
-                let owner = name.rsplit_once('.').map(|(owner, _)| owner);
-                for name in [Some(name), owner].into_iter().flatten() {
+                for name in owners(name).chain([name]) {
                     needed.extend(definers.get(name).into_iter().flatten().copied());
                 }
             }

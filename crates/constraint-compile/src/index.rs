@@ -36,9 +36,9 @@ impl Slot {
     }
 
     fn of(body: &Body) -> Vec<Slot> {
-        let target = |name: &str| match name.split_once('.') {
-            Some((owner, _)) => vec![Slot::Target(name.into()), Slot::Owner(owner.into())],
-            None => vec![Slot::Target(name.into())],
+        let target = |name: &str| {
+            let owners = owners(name).map(|owner| Slot::Owner(owner.into()));
+            std::iter::once(Slot::Target(name.into())).chain(owners).collect()
         };
         match body {
             Body::Function(f) => vec![Slot::Named(f.name.clone()), Slot::returns(&f.returns)],
@@ -59,6 +59,11 @@ impl Slot {
             Body::Visibility(_) | Body::ErrorType(_) => Vec::new(),
         }
     }
+}
+
+/// What a target can belong to: everything before one of its dots, since names have dots too.
+pub(crate) fn owners(target: &str) -> impl Iterator<Item = &str> {
+    target.match_indices('.').map(|(at, _)| &target[..at])
 }
 
 /// The constraints that are in force, by slot, and which slots have changed.

@@ -21,7 +21,7 @@ pub enum Goal {
         /// The language.
         dialect: Dialect,
     },
-    /// A call of this function.
+    /// A call of this function, or of any of its overloads: functions of one name in one file.
     Call {
         /// The function's name.
         function: String,
@@ -35,7 +35,8 @@ pub enum Goal {
         /// The language.
         dialect: Dialect,
     },
-    /// The expression that is missing in this function. Its parameters may be used.
+    /// The expression that is missing in this function, which must not be overloaded. Its
+    /// parameters may be used.
     Hole {
         /// The function's name.
         function: String,

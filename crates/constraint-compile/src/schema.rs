@@ -124,9 +124,30 @@ pub(crate) fn strip_unsupported(schema: &Value) -> Value {
     out
 }
 
+/// The member of a schema's root that tells the engine how to write documents.
+pub(crate) const GUIDANCE: &str = "x-guidance";
+
+/// The schema without the flags that make the engine leave keywords out with nothing but a warning.
+pub(crate) fn strip_leniency(schema: &Value) -> Value {
+    let mut out = schema.clone();
+    if let Some(Value::Object(guidance)) = out.get_mut(GUIDANCE) {
+        for flag in ["lenient", "coerce_one_of"] {
+            // Anything but a truth value is left for the engine to refuse.
+            if guidance.get(flag).is_some_and(Value::is_boolean) {
+                guidance.shift_remove(flag);
+            }
+        }
+    }
+    out
+}
+
 /// Joins schemas: one passes as it is, several become an `allOf` whose local references still
-/// point to where they did.
-pub(crate) fn join<'a>(schemas: impl ExactSizeIterator<Item = &'a Value>) -> Value {
+/// point to where they did. `guidance` is what they say to the engine, which reads it at the root
+/// only.
+pub(crate) fn join<'a>(
+    schemas: impl ExactSizeIterator<Item = &'a Value>,
+    guidance: Option<&Value>,
+) -> Value {
     if schemas.len() == 1 {
         return schemas.into_iter().next().cloned().unwrap_or(Value::Bool(true));
     }
@@ -141,7 +162,10 @@ pub(crate) fn join<'a>(schemas: impl ExactSizeIterator<Item = &'a Value>) -> Val
             schema
         })
         .collect();
-    json!({ "allOf": parts })
+    match guidance {
+        Some(guidance) => json!({ GUIDANCE: guidance, "allOf": parts }),
+        None => json!({ "allOf": parts }),
+    }
 }
 
 /// The types that a schema's root allows, as a bit set in the order of [`TYPES`].

@@ -1,7 +1,8 @@
 //! Dependencies: order and circles.
 
-use edgekit_constraint_compile::Dependencies;
+use edgekit_constraint_compile::{Dependencies, Goal};
 use edgekit_constraint_ir::*;
+use serde_json::json;
 
 use crate::support::*;
 
@@ -38,4 +39,19 @@ fn a_circle_is_shown() {
     let mut circle = [a.id(), b.id(), c.id()];
     circle.sort();
     assert_eq!(example, circle);
+}
+
+/// Names have dots too: a schema `api.Pet`, a method `Config.load` with a parameter.
+#[test]
+fn owners_are_found_before_every_dot() {
+    let load = hard(function("Config.load", &[("timeout", u8_type())], Type::Unit));
+    let timeout = hard(range("Config.load.timeout", 0, 9));
+    let pet = hard(schema("api.Pet", json!({"properties": {"tag": {"type": "integer"}}})));
+    let tag = hard(range("api.Pet.tag", 0, 9));
+    let set: ConstraintSet = [&load, &timeout, &pet, &tag].into_iter().cloned().collect();
+    let graph = Dependencies::of(&set);
+    assert_eq!(graph.needs(timeout.id()).collect::<Vec<_>>(), [load.id()]);
+    assert_eq!(graph.needs(tag.id()).collect::<Vec<_>>(), [pet.id()]);
+    let result = compiled(&set, &Goal::Json { schema: "api.Pet".into() });
+    check(&result, &[r#"{"tag":9}"#], &[r#"{"tag":10}"#]);
 }

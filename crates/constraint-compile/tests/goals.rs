@@ -1,6 +1,6 @@
 //! What each goal accepts and refuses.
 
-use edgekit_constraint_compile::{Dialect, ErrorKind, Goal};
+use edgekit_constraint_compile::{Dialect, ErrorKind, Goal, Options, Relax, compile};
 use edgekit_constraint_ir::*;
 use serde_json::json;
 
@@ -190,6 +190,14 @@ fn imports_are_bounded_by_lists() {
             "use serde",
         ],
     );
+    // Of a path and one above it the narrower stays.
+    let narrowed =
+        set([imports(Rule::Allow, &["std", "serde"]), imports(Rule::Allow, &["std::fs", "rand"])]);
+    check(
+        &compiled(&narrowed, &goal),
+        &["use std::fs;", "use std::fs::File;"],
+        &["use std;", "use std::io;", "use serde;", "use rand;"],
+    );
     let only_deny = set([imports(Rule::Deny, &["std::fs"])]);
     check(
         &compiled(&only_deny, &goal),
@@ -214,6 +222,148 @@ fn members_are_refined() {
     );
     assert_eq!(result.enforced().len(), 3);
     assert!(result.not_enforced().is_empty());
+}
+
+/// Found by an audit: `mode: "fast"` for a `String`, and 300 for a `u8`.
+#[test]
+fn literals_are_written_as_their_type_wants_them() {
+    let boxed = |t| Box::new(t);
+    let text = || Literal::Text("fast".into());
+    let number = Literal::Integer;
+    let optional = |t| Type::Optional(boxed(t));
+    let (fast, some_fast) = (r#"String::from("fast")"#, r#"Some(String::from("fast"))"#);
+    for (ty, dialect, value, accepted, refused) in [
+        (Type::Text, RUST, text(), vec![fast], vec![r#""fast""#, r#""x""#]),
+        (Type::Text, Dialect::Python, text(), vec![r#""fast""#], vec![fast]),
+        (Type::Reference(boxed(Type::Text)), RUST, text(), vec![r#""fast""#], vec![fast]),
+        (optional(Type::Text), RUST, text(), vec![some_fast], vec![fast, "None"]),
+        (optional(Type::Text), RUST, Literal::Null, vec!["None"], vec![some_fast]),
+        (optional(u8_type()), Dialect::TypeScript, number(7), vec!["7"], vec!["undefined"]),
+        (Type::Float, RUST, number(7), vec!["7.0"], vec!["7"]),
+        (Type::Char, RUST, Literal::Text("'".into()), vec![r"'\''"], vec![r#""'""#]),
+        (u8_type(), RUST, Literal::Real(Real::new(7.0).unwrap()), vec!["7"], vec!["7.0"]),
+        (
+            Type::named("Speed"),
+            RUST,
+            Literal::Text("Fast".into()),
+            vec!["Speed::Fast"],
+            vec!["Speed::Slow"],
+        ),
+    ] {
+        let set = set([
+            record("C", &[("m", ty.clone())]),
+            choice("Speed", &["Fast", "Slow"]),
+            Body::Literals(Literals { target: "C.m".into(), values: [value, number(300)].into() }),
+        ]);
+        let wrapped = |text: &&str| match dialect {
+            RUST => format!("C {{ m: {text} }}"),
+            Dialect::Python => format!("C(m={text})"),
+            _ => format!("{{ m: {text} }}"),
+        };
+        // Where 300 is no value of the type it is none of the values.
+        let result = compiled(&set, &value_of("C", dialect));
+        let accepted: Vec<String> = accepted.iter().map(wrapped).collect();
+        let mut refused: Vec<String> = refused.iter().map(wrapped).collect();
+        if ty != Type::Float {
+            refused.push(wrapped(&"300"));
+        }
+        let accepted: Vec<&str> = accepted.iter().map(String::as_str).collect();
+        let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
+        check(&result, &accepted, &refused);
+    }
+    let none = set([
+        record("C", &[("m", u8_type())]),
+        Body::Literals(Literals { target: "C.m".into(), values: [number(300)].into() }),
+    ]);
+    assert_eq!(refused(&none, &value_of("C", RUST)).kind(), ErrorKind::Infeasible);
+}
+
+fn value_of(name: &str, dialect: Dialect) -> Goal {
+    value(Type::named(name), dialect)
+}
+
+#[test]
+fn what_is_optional_can_be_refined() {
+    let set = set([
+        record(
+            "C",
+            &[
+                ("n", Type::Optional(Box::new(u8_type()))),
+                ("t", Type::Optional(Box::new(Type::Text))),
+                ("s", Type::Reference(Box::new(Type::Text))),
+            ],
+        ),
+        range("C.n", 3, 5),
+        pattern("C.t", "[ab]+"),
+        pattern("C.s", "[cd]+"),
+    ]);
+    let result = compiled(&set, &value_of("C", RUST));
+    check(
+        &result,
+        &[
+            r#"C { n: Some(3), t: None, s: "c" }"#,
+            r#"C { n: None, t: Some(String::from("ab")), s: "d" }"#,
+        ],
+        &[
+            r#"C { n: Some(6), t: None, s: "c" }"#,
+            r#"C { n: 3, t: None, s: "c" }"#,
+            r#"C { n: None, t: None, s: "a" }"#,
+        ],
+    );
+    assert!(result.not_enforced().is_empty());
+}
+
+#[test]
+fn the_name_of_a_choice_stands_for_its_literals() {
+    let set = set([
+        literals("Mode", &["fast", "safe"]),
+        function("f", &[("m", Type::named("Mode"))], Type::Unit),
+    ]);
+    for dialect in [Dialect::TypeScript, Dialect::Python] {
+        let call = Goal::Call { function: "f".into(), dialect };
+        let result = compiled(&set, &call);
+        check(&result, &[r#"f("fast")"#, r#"f("safe")"#], &[r#"f("x")"#, "f()", "f(fast)"]);
+        assert_eq!(result.enforced().len(), 2);
+    }
+}
+
+/// Found by an audit: of several functions of one name the one with the smallest id was taken.
+#[test]
+fn functions_of_one_name_are_overloads_or_ambiguous() {
+    let at = |file: &str, ty| {
+        let mut c = hard(function("f", &[("x", ty)], Type::Bool));
+        c.origin.file = file.into();
+        c
+    };
+    let call = Goal::Call { function: "f".into(), dialect: Dialect::Python };
+    let hole = Goal::Hole { function: "f".into(), dialect: Dialect::Python };
+    let all = |constraints: &[&Constraint]| -> ConstraintSet {
+        constraints.iter().map(|c| (*c).clone()).collect()
+    };
+    let (a, overload, b) = (at("a", u8_type()), at("a", Type::Bool), at("b", Type::Bool));
+    let overloads = all(&[&a, &overload]);
+    check(&compiled(&overloads, &call), &["f(7)", "f(True)"], &["f()", "f(256)"]);
+    let same = all(&[&overload, &b]);
+    check(&compiled(&same, &call), &["f(True)"], &["f(7)"]);
+    check(&compiled(&same, &hole), &["x", "True"], &["7"]);
+    for (set, goal) in [(all(&[&a, &b]), &call), (all(&[&a, &b]), &hole), (overloads, &hole)] {
+        let error = refused(&set, goal);
+        assert_eq!((error.kind(), error.constraints().len()), (ErrorKind::Ambiguous, 2));
+    }
+}
+
+/// `fn f(Point { x, y }: Point) -> Point`: the parameter has no name to write.
+#[test]
+fn what_has_no_name_is_not_written() {
+    let set = set([
+        record("P", &[("x", Type::Bool)]),
+        function("f", &[("", Type::named("P"))], Type::named("P")),
+        function("g", &[("", Type::named("Mystery"))], Type::named("Mystery")),
+    ]);
+    let hole = |function: &str| Goal::Hole { function: function.into(), dialect: RUST };
+    check(&compiled(&set, &hole("f")), &["P { x: true }"], &[""]);
+    let options = Options { relax: Relax::Types, ..Options::default() };
+    check(&compile(&set, &hole("g"), &options).unwrap(), &["true"], &[""]);
 }
 
 #[test]

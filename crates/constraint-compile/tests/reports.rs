@@ -1,8 +1,11 @@
 //! Nothing is dropped in silence: whatever is not enforced is listed with its reason.
 
+use edgekit_constraint_compile::llguidance::toktrie::{
+    TokEnv, TokRxInfo, TokTrie, TokenId, TokenizerEnv,
+};
 use edgekit_constraint_compile::{
-    Dialect, ErrorKind, Goal, NotEnforced, Options, Part, Relax, UnsupportedKeywords, compile,
-    unsupported,
+    Dialect, ENGINE_VERSION, Engine, ErrorKind, Goal, NotEnforced, Options, Part, Relax,
+    UnsupportedKeywords, compile, unsupported,
 };
 use edgekit_constraint_ir::*;
 use serde_json::json;
@@ -127,4 +130,110 @@ fn one_of_becomes_any_of_only_when_reported() {
     // Where the alternatives exclude each other it is enforced without a word.
     let disjoint = json!({"oneOf": [{"type": "null"}, {"type": "boolean"}]});
     assert!(ENGINE.schema(&disjoint, &report).unwrap().not_enforced.is_empty());
+}
+
+/// A schema that asks the engine to be lenient gets no more than the caller's options allow.
+#[test]
+fn a_schema_cannot_switch_its_own_keywords_off() {
+    let one_of = json!([{"type": "number"}, {"multipleOf": 2, "type": "number"}]);
+    for (guidance, keyword, document) in [
+        ("lenient", "not", json!({"type": "integer", "not": {"const": 5}})),
+        ("lenient", "format: colour", json!({"type": "string", "format": "colour"})),
+        ("lenient", "oneOf", json!({"oneOf": one_of})),
+        ("coerce_one_of", "oneOf", json!({"oneOf": one_of})),
+    ] {
+        let mut document = document;
+        document["x-guidance"] = json!({ guidance: true });
+        let Err(error) = ENGINE.schema(&document, &Options::default()) else {
+            panic!("{document} is refused")
+        };
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(error.unsupported()[0].keyword, keyword);
+        let report = Options { unsupported: UnsupportedKeywords::Report, ..Options::default() };
+        let mut matchers = ENGINE.schema(&document, &report).unwrap();
+        assert_eq!(matchers.not_enforced, error.unsupported());
+        assert_eq!(matchers.parts[0].grammar_warnings(), [""; 0], "{document}");
+    }
+    let wrong = json!({"type": "null", "x-guidance": {"lenient": "yes"}});
+    let kind = ENGINE.schema(&wrong, &Options::default()).err().map(|e| e.kind());
+    assert_eq!(kind, Some(ErrorKind::InvalidSchema));
+}
+
+/// The engine reads `x-guidance` at the root only, and a joined schema's is not at the root.
+#[test]
+fn joined_schemas_keep_what_they_say_to_the_engine() {
+    let compact = |document: serde_json::Value| {
+        let mut document = document;
+        document["x-guidance"] = json!({"whitespace_flexible": false});
+        document
+    };
+    let list = json!({"type": "array", "items": {"type": "null"}});
+    let short = json!({"type": "array", "maxItems": 2});
+    let goal = Goal::Json { schema: "s".into() };
+    for other in [short.clone(), compact(short.clone())] {
+        let all = set([schema("s", compact(list.clone())), schema("s", other)]);
+        check(&compiled(&all, &goal), &["[null,null]"], &["[null, null]", "[null,null,null]"]);
+    }
+    let mut loose = short;
+    loose["x-guidance"] = json!({"whitespace_flexible": true});
+    let all = set([schema("s", compact(list)), schema("s", loose)]);
+    let error = refused(&all, &goal);
+    assert_eq!((error.kind(), error.constraints().len()), (ErrorKind::Conflict, 2));
+}
+
+/// A tokenizer that spells `"hello"` with a token of its own and says that it always does.
+struct Canonical(TokTrie);
+
+impl TokenizerEnv for Canonical {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.0
+    }
+
+    fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
+        self.0.greedy_tokenize(bytes)
+    }
+}
+
+/// Found by an audit: the only spelling that was left open was the one that the rule denies.
+#[test]
+fn a_denied_token_leaves_the_other_spellings() {
+    let mut words: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+    words.push(b"\"hello\"".to_vec());
+    words.push(Vec::new());
+    let trie = TokTrie::from(&TokRxInfo::new(258, 257), &words);
+    let engine = Engine::new(&(std::sync::Arc::new(Canonical(trie)) as TokEnv)).unwrap();
+    let spellings = |all: &ConstraintSet| {
+        let result = compiled(all, &Goal::Json { schema: "s".into() });
+        let mut matchers = engine.start(&result, &Options::default()).unwrap();
+        let mask = matchers.parts[0].compute_mask().unwrap();
+        (mask.is_allowed(256), mask.is_allowed(u32::from(b'"')))
+    };
+    let mut all = set([schema("s", json!({"const": "hello"}))]);
+    assert_eq!(spellings(&all), (true, false));
+    all.insert(hard(Body::Tokens(Tokens { rule: Rule::Deny, ids: [256].into() })));
+    assert!(spellings(&all).1);
+}
+
+/// The version is typed and belongs into the keys of caches: it has to be the one that is built.
+#[test]
+fn the_version_of_the_engine_is_the_one_that_is_built() {
+    let lock = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+    let Ok(lock) = std::fs::read_to_string(lock) else {
+        return println!("skipped: the crate stands outside of its workspace");
+    };
+    let (_, rest) = lock.split_once("name = \"llguidance\"\nversion = \"").expect("the engine");
+    let version = rest.split('"').next().expect("a version");
+    let minor = version.rsplit_once('.').expect("three numbers").0;
+    assert_eq!(ENGINE_VERSION, format!("llguidance-{minor}"));
+}
+
+#[test]
+fn the_empty_text_cannot_be_forbidden() {
+    let texts = ["".to_owned(), "x".to_owned()].into();
+    let all = set([Body::Forbidden(Forbidden { texts })]);
+    let result = compiled(&all, &Goal::Text);
+    check(&result, &["a", ""], &["x"]);
+    let reasons: Vec<&NotEnforced> = result.not_enforced().values().collect();
+    assert!(matches!(reasons[..], [NotEnforced::Inexpressible(_)]));
+    assert!(result.enforced().is_empty());
 }

@@ -7,7 +7,9 @@
 (type_declaration (type_spec type: (struct_type)) @struct)
 (field_declaration_list (field_declaration) @field)
 (import_spec path: (interpreted_string_literal (interpreted_string_literal_content) @import))
-(call_expression function: (identifier) @hole.name (#eq? @hole.name "panic")) @hole
+(call_expression function: (identifier) @panic.name
+  arguments: (argument_list (interpreted_string_literal (interpreted_string_literal_content) @hole.name))
+  (#eq? @panic.name "panic") (#match? @hole.name "(?i)^(not implemented|todo)")) @hole
 (comment) @comment
 
 ; What they are called and made of.

@@ -11,6 +11,8 @@
 (assert_statement . (_) @assert)
 (throws (_) @raise)
 (line_comment) @comment
+(throw_statement (object_creation_expression arguments: (argument_list (string_literal (string_fragment) @hole.name)))
+  (#match? @hole.name "(?i)^(not implemented|todo)")) @hole
 
 ; What they are called and made of.
 (class_declaration name: (_) @name)
@@ -23,3 +25,7 @@
 (formal_parameter type: (_) @type)
 (field_declaration declarator: (variable_declarator name: (_) @name))
 (field_declaration type: (_) @type)
+(class_declaration (modifiers) @visibility)
+(record_declaration (modifiers) @visibility)
+(enum_declaration (modifiers) @visibility)
+(method_declaration (modifiers) @visibility)

@@ -18,3 +18,4 @@
 (assignment_pattern left: (identifier) @name)
 (assignment_pattern right: (_) @optional)
 (field_definition property: (_) @name)
+(export_statement declaration: (_) @visibility)

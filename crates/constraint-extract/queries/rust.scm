@@ -22,6 +22,7 @@
 ; What they are called and made of.
 (mod_item name: (_) @name)
 (impl_item type: (_) @name)
+(impl_item trait: (_) @trait)
 (trait_item name: (_) @name)
 (function_item name: (_) @name)
 (function_signature_item name: (_) @name)
@@ -36,6 +37,6 @@
 (function_item return_type: (_) @returns)
 (function_signature_item return_type: (_) @returns)
 (function_item (function_modifiers) @modifiers)
-(function_item (visibility_modifier) @public)
-(struct_item (visibility_modifier) @public)
-(enum_item (visibility_modifier) @public)
+(function_item (visibility_modifier) @visibility)
+(struct_item (visibility_modifier) @visibility)
+(enum_item (visibility_modifier) @visibility)

@@ -45,4 +45,5 @@
 (public_field_definition "?" @optional)
 (type_alias_declaration name: (_) @name)
 (type_alias_declaration value: (_) @type)
-(export_statement declaration: (_) @public)
+(export_statement declaration: (_) @visibility)
+(method_definition (accessibility_modifier) @visibility)

@@ -15,3 +15,5 @@
 (variable_declaration . (identifier) @name)
 (container_field name: (_) @name)
 (container_field type: (_) @type)
+(function_declaration "pub" @visibility)
+(variable_declaration "pub" @visibility)

@@ -26,9 +26,9 @@ pub struct SourceFile<'a> {
 /// Something in a file that the parser did not understand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Line, from 1.
+    /// Line, from 1; 0 in a document, where the message begins with a JSON pointer.
     pub line: u32,
-    /// Column in bytes, from 1.
+    /// Column in bytes, from 1; 0 in a document.
     pub column: u32,
     /// What is wrong.
     pub message: String,

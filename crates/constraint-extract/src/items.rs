@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use edgekit_constraint_ir::{
     Body, Confidence, Constraint, Enforcement, EnumDef, ErrorType, Field, Function, Hole, Kind,
-    Literals, NamedType, Names, Origin, Parameter, Presence, Range, Shape, Source, StructDef, Type,
-    Variant, Visibility, VisibilityOf,
+    Literals, NamedType, Names, Origin, Parameter, Presence, Priority, Range, Shape, Source,
+    StructDef, Type, Variant, VisibilityOf,
 };
 use streaming_iterator::StreamingIterator;
 use tree_sitter::{Node, QueryCursor};
@@ -71,7 +71,8 @@ enum Attribute {
     Returns,
     Value,
     Optional,
-    Public,
+    Visibility,
+    Trait,
     Modifiers,
     EnumBase,
 }
@@ -86,8 +87,9 @@ struct Item<'t> {
     returns: Option<Node<'t>>,
     value: Option<Node<'t>>,
     modifiers: Option<Node<'t>>,
+    visibility: Option<Node<'t>>,
+    of_trait: Option<Node<'t>>,
     is_optional: bool,
-    is_public: bool,
     is_enum: bool,
 }
 
@@ -153,7 +155,8 @@ fn role(capture: &str) -> Role {
         "returns" => Role::Attribute(A::Returns),
         "value" => Role::Attribute(A::Value),
         "optional" => Role::Attribute(A::Optional),
-        "public" => Role::Attribute(A::Public),
+        "visibility" => Role::Attribute(A::Visibility),
+        "trait" => Role::Attribute(A::Trait),
         "modifiers" => Role::Attribute(A::Modifiers),
         "enum.base" => Role::Attribute(A::EnumBase),
         _ => Role::Filter,
@@ -202,8 +205,9 @@ fn items<'t>(node: Node<'t>, text: &str, language: Language) -> Vec<Item<'t>> {
                     returns: None,
                     value: None,
                     modifiers: None,
+                    visibility: None,
+                    of_trait: None,
                     is_optional: kind == ItemKind::OptionalParameter,
-                    is_public: false,
                     is_enum: kind == ItemKind::Enum,
                 });
             }
@@ -225,7 +229,8 @@ fn accepts(kind: ItemKind, attribute: Attribute) -> bool {
     match attribute {
         A::Returns | A::Modifiers => matches!(kind, I::Function | I::Method),
         A::EnumBase => kind == I::Struct,
-        A::Public => matches!(kind, I::Function | I::Method | I::Struct | I::Enum | I::Alias),
+        A::Visibility => matches!(kind, I::Function | I::Method | I::Struct | I::Enum | I::Alias),
+        A::Trait => kind == I::Scope,
         A::Value => matches!(kind, I::Variant | I::Field),
         A::Optional => matches!(kind, I::Parameter | I::Field),
         A::Type => {
@@ -243,8 +248,9 @@ impl<'t> Item<'t> {
             Attribute::Returns => &mut self.returns,
             Attribute::Value => &mut self.value,
             Attribute::Modifiers => &mut self.modifiers,
+            Attribute::Visibility => &mut self.visibility,
+            Attribute::Trait => &mut self.of_trait,
             Attribute::Optional => return self.is_optional = true,
-            Attribute::Public => return self.is_public = true,
             Attribute::EnumBase => return self.is_enum = true,
         };
         // The outermost of several is the item's own.
@@ -275,7 +281,6 @@ impl<'r, 't> Reader<'r, 't> {
                 self.found.imports.insert(path.split_whitespace().collect());
             }
             ItemKind::Alias => self.alias(i),
-            ItemKind::Assert => self.assert(i),
             ItemKind::Hole => self.hole(i),
             ItemKind::Comment => self.comment(i),
             _ => {}
@@ -329,6 +334,7 @@ impl<'r, 't> Reader<'r, 't> {
         }
         let names: BTreeSet<String> =
             parameters.iter().map(|p| p.name.clone()).filter(|n| !n.is_empty()).collect();
+        self.assertions(i, &name, &names);
         if !names.is_empty() {
             let body = Body::Names(Names { scope: name.clone(), names });
             self.emit(Kind::Semantic, node, body);
@@ -445,25 +451,29 @@ impl<'r, 't> Reader<'r, 't> {
         }
     }
 
-    fn assert(&mut self, i: usize) {
-        let item = &self.items[i];
-        let function = self.around(i);
-        let known: BTreeSet<&str> = function
-            .into_iter()
-            .flat_map(|f| &self.children[f])
-            .map(|c| &self.items[*c])
-            .filter(|p| is_parameter(p))
-            .filter_map(|p| p.name.map(|node| self.of(node)))
-            .collect();
-        let owner = function.and_then(|f| self.name_of(f));
-        for range in ranges(self.of(item.node)) {
-            let target = match &owner {
-                Some(owner) if known.contains(range.target.as_str()) => {
-                    format!("{owner}.{}", range.target)
-                }
-                _ => range.target,
+    /// What assertions demand of a function's parameters. Only those are read that open its body:
+    /// behind anything else the line may not be reached, or the name mean something else.
+    fn assertions(&mut self, i: usize, owner: &str, parameters: &BTreeSet<String>) {
+        let Some(body) = self.items[i].node.child_by_field_name("body") else { return };
+        let children = self.children[i].iter().map(|c| &self.items[*c]);
+        let mut asserts = children.filter(|c| c.kind == ItemKind::Assert).map(|c| c.node);
+        let mut cursor = body.walk();
+        for statement in body.named_children(&mut cursor) {
+            let first = statement.named_child(0);
+            let says_nothing = statement.kind().contains("comment")
+                || first.is_some_and(|text| text.kind() == "string");
+            if says_nothing {
+                continue;
+            }
+            let Some(condition) = asserts.next().filter(|node| is_all_of(*node, statement)) else {
+                return;
             };
-            self.emit(Kind::Semantic, item.node, Body::Range(Range { target, ..range }));
+            for range in ranges(self.of(condition)) {
+                if parameters.contains(&range.target) {
+                    let target = format!("{owner}.{}", range.target);
+                    self.emit(Kind::Semantic, condition, Body::Range(Range { target, ..range }));
+                }
+            }
         }
     }
 
@@ -504,11 +514,18 @@ impl<'r, 't> Reader<'r, 't> {
 
     fn visibility(&mut self, i: usize, name: &str) {
         let item = &self.items[i];
-        if item.parent.is_none_or(|p| self.items[p].kind == ItemKind::Scope) {
+        let parent = item.parent.map(|p| &self.items[p]);
+        if parent.is_none_or(|p| p.kind == ItemKind::Scope) {
             self.found.names.insert(name.to_owned());
         }
-        let visibility = if item.is_public { Visibility::Public } else { Visibility::Private };
-        if self.language.says_what_is_public() {
+        // What belongs to a trait is as visible as the trait is.
+        if parent.is_some_and(|p| p.of_trait.is_some() || p.node.kind() == "trait_item") {
+            return;
+        }
+        let said = item.visibility.map_or("", |node| self.of(node));
+        let own = item.name.map_or("", |node| self.of(node));
+        let is_member = parent.is_some_and(|p| p.kind != ItemKind::Scope);
+        if let Some(visibility) = self.language.visibility(said, own, is_member) {
             let body = Body::Visibility(VisibilityOf { item: name.to_owned(), visibility });
             self.emit(Kind::Architectural, item.node, body);
         }
@@ -525,7 +542,15 @@ impl<'r, 't> Reader<'r, 't> {
         while let Some(item) = at.map(|i| &self.items[i]) {
             let text = self.of(item.name?);
             // `Type<T>` is called `Type`.
-            parts.push(text.split(['<', ' ']).next().unwrap_or(text).trim_start_matches('&'));
+            let own = text.split(['<', ' ']).next().unwrap_or(text).trim_start_matches('&');
+            // Two traits may have items of one name, and so may one trait for two arguments.
+            parts.push(match item.of_trait.map(|node| self.of(node)) {
+                Some(of) => {
+                    let of: Vec<&str> = of.split_whitespace().collect();
+                    format!("<{own} as {}>", of.join(" "))
+                }
+                None => own.to_owned(),
+            });
             at = item.parent;
         }
         parts.reverse();
@@ -563,6 +588,7 @@ impl<'r, 't> Reader<'r, 't> {
     fn emit(&mut self, kind: Kind, node: Node<'t>, body: Body) {
         let start = node.start_position();
         let mut constraint = Constraint::new(kind, Source::Ast, body);
+        constraint.priority = Priority::EXTRACTED;
         if matches!(constraint.body, Body::Range(_)) && is_test_file(self.file) {
             constraint.source = Source::Test;
         }
@@ -577,10 +603,33 @@ impl<'r, 't> Reader<'r, 't> {
 
 /// Whether a node is what a function's body ends with, so that its value is the function's.
 fn ends(body: Node<'_>, node: Node<'_>) -> bool {
+    // Some grammars put the statements into a node of their own.
+    let list = body.named_child(0).filter(|list| list.kind() == "statement_list");
+    let body = list.unwrap_or(body);
     let statement = node.parent().filter(|p| p.kind().ends_with("statement")).unwrap_or(node);
     let last = body.named_child_count().checked_sub(1).and_then(|i| body.named_child(i as u32));
     let is = |other: Node<'_>| other.id() == node.id() || other.id() == statement.id();
     is(body) || last.is_some_and(is)
+}
+
+/// Whether a statement is an assertion of this condition and nothing else.
+fn is_all_of(condition: Node<'_>, statement: Node<'_>) -> bool {
+    const AROUND: [&str; 6] = [
+        "expression_statement",
+        "macro_invocation",
+        "assert_statement",
+        "call_expression",
+        "arguments",
+        "argument_list",
+    ];
+    let mut node = condition;
+    while node.id() != statement.id() {
+        match node.parent() {
+            Some(parent) if AROUND.contains(&parent.kind()) => node = parent,
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn is_parameter(item: &Item<'_>) -> bool {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use edgekit_constraint_ir::Visibility;
 use tree_sitter::Query;
 
 /// A language whose grammar was compiled in, by feature.
@@ -76,7 +77,7 @@ impl Language {
             #[cfg(feature = "typescript")]
             Language::TypeScript => &["ts", "mts", "cts"],
             #[cfg(feature = "javascript")]
-            Language::JavaScript => &["js", "mjs", "cjs"],
+            Language::JavaScript => &["js", "jsx", "mjs", "cjs"],
             #[cfg(feature = "go")]
             Language::Go => &["go"],
             #[cfg(feature = "java")]
@@ -200,9 +201,31 @@ impl Language {
         self.is("rs") || self.is("go")
     }
 
-    /// Items say whether they are public.
-    pub(crate) fn says_what_is_public(self) -> bool {
-        self.is("rs") || self.is("ts")
+    /// How far an item is visible, where the language has rules for it: by what stands before the
+    /// item (`said`, empty for nothing), by its name, and by whether it belongs to a type.
+    pub(crate) fn visibility(self, said: &str, name: &str, is_member: bool) -> Option<Visibility> {
+        let words = || said.split_whitespace();
+        Some(match self.extensions()[0] {
+            "rs" => match said.split_once('(') {
+                None if said.is_empty() => Visibility::Private,
+                None => Visibility::Public,
+                Some((_, within)) if within.trim_end_matches(')').trim() == "self" => {
+                    Visibility::Private
+                }
+                Some(_) => Visibility::Package,
+            },
+            "ts" if is_member && matches!(said, "private" | "protected") => Visibility::Private,
+            "ts" | "js" if is_member => Visibility::Public,
+            "ts" | "js" | "zig" if said.is_empty() => Visibility::Private,
+            "ts" | "js" | "zig" => Visibility::Public,
+            "go" if name.starts_with(char::is_uppercase) => Visibility::Public,
+            "go" => Visibility::Package,
+            "java" if words().any(|word| word == "public") => Visibility::Public,
+            "java" if words().any(|word| word == "private") => Visibility::Private,
+            // Subclasses elsewhere see what is protected; there is no word for that here.
+            "java" => Visibility::Package,
+            _ => return None,
+        })
     }
 
     /// Methods name their receiver as the first parameter.

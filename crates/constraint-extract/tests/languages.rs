@@ -108,14 +108,68 @@ fn rust() {
         ranges(&found),
         [(scale.clone(), exclusive, Bound::Open), (scale, Bound::Open, at_least(10))]
     );
-    let public: Vec<&str> = found
-        .iter()
-        .filter_map(|b| match b {
-            Body::Visibility(v) if v.visibility == Visibility::Public => Some(v.item.as_str()),
-            _ => None,
-        })
+    let public: Vec<(&str, Visibility)> = visibilities(&found)
+        .into_iter()
+        .filter(|(_, visibility)| *visibility != Visibility::Private)
         .collect();
-    assert_eq!(public, ["Point", "Point::new", "inner::helper"]);
+    let expected = ["Point", "Point::new", "inner::helper"];
+    assert_eq!(public, expected.map(|item| (item, Visibility::Public)));
+}
+
+#[cfg(feature = "rust")]
+#[test]
+fn visibility_has_steps() {
+    let found = bodies(
+        Language::Rust,
+        "pub fn a() {}\npub(crate) fn b() {}\npub(super) fn c() {}\npub(in crate::x) fn d() {}\n\
+         pub(self) fn e() {}\nfn f() {}\ntrait T { fn g(); }\nimpl T for S { fn g() {} }",
+    );
+    let (public, package, private) = (Visibility::Public, Visibility::Package, Visibility::Private);
+    let expected = [("a", public), ("b", package), ("c", package), ("d", package), ("e", private)];
+    // An item of a trait is as visible as the trait.
+    assert_eq!(visibilities(&found), [&expected[..], &[("f", private)]].concat());
+}
+
+/// Found by an audit: `open` of a type and `open` of its trait were one item.
+#[cfg(feature = "rust")]
+#[test]
+fn items_of_traits_say_of_which() {
+    let found = bodies(
+        Language::Rust,
+        "impl Dir { pub fn open() -> Dir {} }\nimpl Files for Dir { fn open() -> File {} }\n\
+         impl TryFrom<A> for X { fn try_from(a: A) -> Result<X, E1> {} }\n\
+         impl TryFrom<Vec< u8 >> for X { fn try_from(a: Vec<u8>) -> Result<X, E2> {} }\n\
+         impl<'a> fmt::Display for Y<'a> { fn fmt() {} }",
+    );
+    let names: Vec<&str> = found.iter().filter_map(Body::defines).collect();
+    let expected = [
+        "Dir::open",
+        "<Dir as Files>::open",
+        "<X as TryFrom<A>>::try_from",
+        "<X as TryFrom<Vec< u8 >>>::try_from",
+        "<Y as fmt::Display>::fmt",
+    ];
+    assert_eq!(names, expected);
+}
+
+/// Found by an audit: `assert!(n < 5)` of a local, of a test or under an `if` bound everything
+/// called `n`.
+#[cfg(feature = "rust")]
+#[test]
+fn only_what_is_asserted_of_parameters_at_once_is_read() {
+    let found = bodies(
+        Language::Rust,
+        "fn a(n: u8) { /* first */ assert!(n > 1); debug_assert!(n < 9); let m = 3; assert!(n < 5); }\n\
+         fn b(n: u8) { if n > 3 { assert!(n < 5); } }\n\
+         fn c(n: u8) { if n == 0 { return; } assert!(n > 1); }\n\
+         fn d() { let n = 3; assert!(n > 1); }\n\
+         fn e(n: u8) { let check = |n: u8| { assert!(n > 1); }; }\n\
+         mod tests { fn f(n: u8) { assert!(n > 1); } }",
+    );
+    let exclusive = |n| Bound::Exclusive(Number::Integer(n));
+    let target = || "a.n".to_owned();
+    let expected = [(target(), exclusive(1), Bound::Open), (target(), Bound::Open, exclusive(9))];
+    assert_eq!(ranges(&found), expected);
 }
 
 #[cfg(feature = "rust")]
@@ -163,7 +217,11 @@ class Config:
         ...
 
 def connect(config: Config, retries: int = 3, verbose=False) -> str | None:
+    """Connects."""
+    # Not too often.
     assert 1 <= retries < 10
+    if verbose:
+        assert retries < 3
     raise ValueError("no")
 
 def empty():
@@ -219,9 +277,10 @@ import { x } from "./x";
 type Mode = "fast" | "safe";
 enum Colour { Red, Green = "g" }
 export interface Options { mode: Mode; retries?: number; tags: string[] }
-class Client { url: string; send(body: string): Promise<void> { throw new SendError("x"); } }
+export class Client { url: string; private hide() {} send(body: string): Promise<void> { throw new SendError("x"); } }
 export function connect(url: string, options?: Options, on: (n: number) => void = f): boolean {
     console.assert(url > 3);
+    if (url) { console.assert(url > 5); }
     throw new Error("not implemented");
 }
 "#,
@@ -247,6 +306,16 @@ export function connect(url: string, options?: Options, on: (n: number) => void 
             .iter()
             .any(|b| matches!(b, Body::Literals(l) if l.target == "Mode" && l.values.len() == 2))
     );
+    let (public, private) = (Visibility::Public, Visibility::Private);
+    let expected = [
+        ("Colour", private),
+        ("Options", public),
+        ("Client", public),
+        ("Client.hide", private),
+        ("Client.send", public),
+        ("connect", public),
+    ];
+    assert_eq!(visibilities(&found), expected);
     assert_eq!(imports(&found), ["./x"]);
     assert_eq!(holes(&found).len(), 1);
     assert_eq!(ranges(&found).len(), 1);
@@ -273,8 +342,11 @@ fn javascript() {
 fn go() {
     let found = bodies(
         Language::Go,
-        "package a\nimport \"fmt\"\ntype P struct { X uint8; Name string }\nfunc (p P) M(n int) bool { return true }\nfunc F(s string) { }",
+        "package a\nimport \"fmt\"\ntype P struct { X uint8; Name string }\nfunc (p P) M(n int) bool { return true }\nfunc F(s string) { panic(\"bad input\") }\nfunc g() { panic(\"TODO: write\") }",
     );
+    assert_eq!(holes(&found), [("g".to_owned(), Type::Unit)]);
+    let (public, package) = (Visibility::Public, Visibility::Package);
+    assert_eq!(visibilities(&found), [("P", public), ("M", public), ("F", public), ("g", package)]);
     assert_eq!(record(&found, "P").fields[0].ty, Type::integer(0, 255));
     let m = function(&found, "M");
     assert_eq!((m.receiver.is_some(), m.returns.clone()), (true, Type::Bool));
@@ -291,7 +363,13 @@ fn go() {
 fn java() {
     let found = bodies(
         Language::Java,
-        "import java.util.List;\nenum E { A, B }\nclass C { int n; boolean f(String s, long t) throws IOException { assert t > 0; return true; } }",
+        "import java.util.List;\nenum E { A, B }\npublic class C { int n; private boolean f(String s, long t) throws IOException { assert t > 0; return true; } void h() { throw new UnsupportedOperationException(\"not implemented\"); } }",
+    );
+    assert_eq!(holes(&found), [("C.h".to_owned(), Type::Unit)]);
+    let (public, package, private) = (Visibility::Public, Visibility::Package, Visibility::Private);
+    assert_eq!(
+        visibilities(&found),
+        [("E", package), ("C", public), ("C.f", private), ("C.h", package)]
     );
     let f = function(&found, "C.f");
     assert_eq!((f.parameters.len(), f.returns.clone()), (2, Type::Bool));
@@ -343,8 +421,9 @@ fn cpp() {
 fn zig() {
     let found = bodies(
         Language::Zig,
-        "const P = struct { x: u8, y: bool };\nfn f(n: u16) bool { return true; }\n// fn g() void {}",
+        "const P = struct { x: u8, y: bool };\npub fn f(n: u16) bool { return true; }\n// fn g() void {}",
     );
+    assert_eq!(visibilities(&found), [("P", Visibility::Private), ("f", Visibility::Public)]);
     let f = function(&found, "f");
     assert_eq!(
         (parameters(&f), f.returns.clone()),

@@ -66,3 +66,11 @@ pub(crate) fn ranges(bodies: &[Body]) -> Vec<(String, Bound, Bound)> {
     });
     all.collect()
 }
+
+pub(crate) fn visibilities(bodies: &[Body]) -> Vec<(&str, Visibility)> {
+    let all = bodies.iter().filter_map(|b| match b {
+        Body::Visibility(v) => Some((v.item.as_str(), v.visibility)),
+        _ => None,
+    });
+    all.collect()
+}

@@ -50,6 +50,14 @@ pub enum Source {
 
 canonical_enum!(Source { 0 = Ast, 1 = Schema, 2 = Test, 3 = Doc, 4 = User, 5 = Policy });
 
+impl Source {
+    /// Whether somebody demands it. Everything else was read somewhere: it describes what is there,
+    /// and two descriptions that differ are no reason to refuse what neither is about.
+    pub fn is_demand(self) -> bool {
+        matches!(self, Source::User | Source::Policy)
+    }
+}
+
 /// Whether a constraint must hold or should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Enforcement {
@@ -83,9 +91,11 @@ pub struct Priority(pub u8);
 impl Priority {
     /// Gives way to everything else.
     pub const LOW: Priority = Priority(25);
+    /// What was read from code and documents: it gives way to what people say.
+    pub const EXTRACTED: Priority = Priority(40);
     /// What a constraint has unless somebody says otherwise.
     pub const NORMAL: Priority = Priority(50);
-    /// Goes before what was extracted.
+    /// Goes before what is usual.
     pub const HIGH: Priority = Priority(75);
     /// Goes before everything else.
     pub const HIGHEST: Priority = Priority(100);

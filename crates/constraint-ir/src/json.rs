@@ -64,6 +64,16 @@ impl Canonical for Value {
                     Ok(Value::Object(members))
                 })?
             }
+            8 => {
+                let text = String::take(input)?;
+                let number = serde_json::from_str::<Number>(&text).ok().filter(|n| {
+                    let mut bytes = Vec::new();
+                    put_number(n, &mut bytes);
+                    bytes[0] == 8 && n.to_string() == text
+                });
+                let wrong = || malformed(format!("{text:?} is no number that is written as text"));
+                Value::Number(number.ok_or_else(wrong)?)
+            }
             other => return Err(malformed(format!("{other} is no tag of a JSON value"))),
         })
     }
@@ -73,12 +83,16 @@ fn put_number(n: &Number, out: &mut Vec<u8>) {
     if let Some(n) = n.as_u64() {
         out.push(2);
         n.put(out);
-    } else if let Some(n) = n.as_i64() {
+    } else if let Some(n) = n.as_i64().filter(|n| *n < 0) {
         out.push(3);
         n.put(out);
-    } else {
-        // serde_json without `arbitrary_precision` holds a finite f64 here.
+    } else if let Some(x) = n.as_f64().filter(|x| Number::from_f64(*x).as_ref() == Some(n)) {
         out.push(4);
-        n.as_f64().unwrap_or(0.0).to_bits().put(out);
+        x.to_bits().put(out);
+    } else {
+        // With `arbitrary_precision`, which any crate of a program can turn on, `serde_json` keeps
+        // the digits that a number was written with.
+        out.push(8);
+        n.to_string().put(out);
     }
 }

@@ -81,3 +81,29 @@ fn members_of_one_name_are_refused() {
     let twice = [bytes, member.clone(), member].concat();
     assert_eq!(Value::decode(&twice).unwrap_err().kind(), ErrorKind::Malformed);
 }
+
+/// Some crate of a program may make `serde_json` keep the digits of numbers: run with
+/// `--features serde_json/arbitrary_precision` as well. Found by an audit: all were encoded as 0.
+#[test]
+fn numbers_are_told_apart_by_their_digits() {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let keeps_digits = read("1.00").to_string() == "1.00";
+    let texts =
+        ["0.1", "0.10", "1.0000000000000000001", "18446744073709551616", "-0", "1e400", "7"];
+    let mut seen = std::collections::BTreeMap::new();
+    for text in texts.iter().filter(|text| keeps_digits || **text != "1e400") {
+        let value = read(text);
+        let bytes = value.encode();
+        assert_eq!(Value::decode(&bytes).unwrap().to_string(), value.to_string());
+        let first = seen.entry(bytes).or_insert_with(|| value.to_string());
+        assert_eq!(*first, value.to_string(), "{text}");
+    }
+    assert!(!keeps_digits || seen.len() == texts.len());
+    // Text is for what no other form can hold.
+    for text in ["7", "0.5", "-3", "x", "", "1.00"].iter().take(if keeps_digits { 5 } else { 6 }) {
+        let mut bytes = b"EKC\x01\x08".to_vec();
+        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+        assert_eq!(Value::decode(&bytes).unwrap_err().kind(), ErrorKind::Malformed, "{text}");
+    }
+}

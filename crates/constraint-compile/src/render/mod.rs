@@ -2,5 +2,6 @@
 
 pub(crate) mod fragment;
 pub(crate) mod pattern;
+mod refined;
 pub(crate) mod rules;
 pub(crate) mod spelling;

@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use edgekit_constraint_ir::{
-    Body, Bound, Constraint, ContentId, EnumDef, Field, Function, IntegerType, Literal, NamedType,
-    Number, Parameter, Presence, Shape, Type,
+    Body, Constraint, ContentId, EnumDef, Field, Function, NamedType, Parameter, Presence, Shape,
+    Type,
 };
 
-use crate::conflict::fits;
 use crate::index::{Index, Slot};
 use crate::render::fragment::{Alternative, Fragment, RuleKey};
-use crate::render::pattern::{self, lark_regex, lark_text};
+use crate::render::pattern::{self, lark_text};
 use crate::render::spelling;
 use crate::{Dialect, Options};
 
@@ -99,86 +98,6 @@ impl<'a> Renderer<'a> {
         let found = self.index.get(&slot);
         self.looked_at.borrow_mut().push(slot);
         found
-    }
-
-    /// Values that the constraints on the target leave. Whether there was any constraint.
-    fn refinements(&self, key: &RuleKey, out: &mut Fragment) -> bool {
-        let constraints: Vec<_> = self.consult(Slot::Target(key.target.clone())).collect();
-        let mut literals: Option<Vec<&Literal>> = None;
-        let (mut lower, mut upper) = (Vec::new(), Vec::new());
-        let mut patterns = Vec::new();
-        for (id, constraint) in &constraints {
-            match &constraint.body {
-                Body::Literals(l) => {
-                    literals = Some(match literals {
-                        Some(old) => old.into_iter().filter(|v| l.values.contains(v)).collect(),
-                        None => l.values.iter().collect(),
-                    });
-                }
-                Body::Range(r) => {
-                    lower.push(r.lower);
-                    upper.push(r.upper);
-                }
-                Body::Pattern(p) => match pattern::whole_match(&p.regex, &self.options.limits) {
-                    Ok(regex) => patterns.push((*id, regex)),
-                    Err(e) => out.inexpressible.push((*id, e.to_string())),
-                },
-                _ => {}
-            }
-        }
-        let in_range = |v: &Literal| lower.iter().zip(&upper).all(|(l, u)| fits(v, *l, *u));
-        let ids = constraints.iter().map(|(id, _)| *id);
-        let expressed: Vec<ContentId> =
-            ids.filter(|id| !out.inexpressible.iter().any(|(other, _)| other == id)).collect();
-        if let Some(values) = literals {
-            // A pattern on top of a list is left to the list's author.
-            out.inexpressible.extend(
-                patterns.iter().map(|(id, _)| (*id, "a list of literals goes before it".into())),
-            );
-            let values = values.into_iter().filter(|v| lower.is_empty() || in_range(v));
-            out.alternatives.extend(
-                values.map(|v| Alternative::default().text(&spelling::literal(v, self.dialect))),
-            );
-            out.used.extend(
-                expressed.iter().filter(|id| !patterns.iter().any(|(other, _)| other == *id)),
-            );
-            return true;
-        }
-        match &key.ty {
-            Type::Integer(limits) if !lower.is_empty() => {
-                let limits = narrow(*limits, &lower, &upper);
-                out.alternatives.extend(
-                    pattern::integers(limits.min, limits.max)
-                        .map(|regex| Alternative::default().regex(&regex)),
-                );
-                out.used.extend(&expressed);
-                true
-            }
-            Type::Text if !patterns.is_empty() => {
-                let plain = pattern::plain_text_literal(self.options.max_text_chars);
-                let mut terminal = lark_regex(&plain);
-                for (_, regex) in &patterns {
-                    terminal.push_str(" & ");
-                    terminal.push_str(&lark_regex(&format!("\"{regex}\"")));
-                }
-                // Only terminals intersect.
-                let name = format!("T{:016X}", ContentId::of(terminal.as_bytes()).get() as u64);
-                out.terminals.push(format!("{name}: {terminal}\n"));
-                let text = Alternative::default();
-                out.alternatives.push(if self.dialect == Dialect::Rust {
-                    text.text("String::from(").raw(&name).text(")")
-                } else {
-                    text.raw(&name)
-                });
-                out.used.extend(&expressed);
-                true
-            }
-            ty => {
-                let what = format!("the type {ty:?} takes no range or pattern");
-                out.inexpressible.extend(expressed.into_iter().map(|id| (id, what.clone())));
-                false
-            }
-        }
     }
 
     /// Parameters of the surrounding function that have the type.
@@ -383,6 +302,13 @@ impl<'a> Renderer<'a> {
                 _ => {}
             }
         }
+        // The name of a choice of literals; its own rule does not come back here.
+        let is_choice = |(_, c): (_, &Constraint)| matches!(c.body, Body::Literals(_));
+        if key.target != named.name && self.consult(Slot::Target(named.name.clone())).any(is_choice)
+        {
+            let choice = RuleKey::new(Type::Unknown, named.name.clone(), key.calls);
+            out.alternatives.push(one().rule(choice));
+        }
     }
 
     fn variants(&self, id: ContentId, e: &EnumDef, calls: u8, out: &mut Fragment) {
@@ -474,31 +400,5 @@ impl<'a> Renderer<'a> {
             Alternative::default().text(&format!("{open}{close}")),
             list.text(open).raw(&body).text(close),
         ]
-    }
-}
-
-/// The integers that all bounds leave.
-fn narrow(limits: IntegerType, lower: &[Bound], upper: &[Bound]) -> IntegerType {
-    let ceil = |n: &Number| match n {
-        Number::Integer(n) => i128::from(*n),
-        Number::Real(x) => x.get().ceil() as i128,
-    };
-    let floor = |n: &Number| match n {
-        Number::Integer(n) => i128::from(*n),
-        Number::Real(x) => x.get().floor() as i128,
-    };
-    let from = lower.iter().filter_map(|bound| match bound {
-        Bound::Open => None,
-        Bound::Inclusive(n) => Some(ceil(n)),
-        Bound::Exclusive(n) => Some(floor(n).saturating_add(1)),
-    });
-    let to = upper.iter().filter_map(|bound| match bound {
-        Bound::Open => None,
-        Bound::Inclusive(n) => Some(floor(n)),
-        Bound::Exclusive(n) => Some(ceil(n).saturating_sub(1)),
-    });
-    IntegerType {
-        min: limits.min.into_iter().chain(from).max(),
-        max: limits.max.into_iter().chain(to).min(),
     }
 }

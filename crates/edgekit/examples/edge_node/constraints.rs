@@ -37,10 +37,10 @@ pub(crate) fn run(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut set: ConstraintSet = extraction.constraints.iter().cloned().collect();
     let extracted = set.len();
 
-    // A wish that contradicts the file's own assertion, and therefore gives way.
+    // A wish that contradicts the file's own assertion, and a policy, and therefore gives way.
     let range = |low, high| {
         Body::Range(Range {
-            target: "items".into(),
+            target: "route.items".into(),
             lower: Bound::Inclusive(Number::Integer(low)),
             upper: Bound::Inclusive(Number::Integer(high)),
         })
@@ -50,7 +50,7 @@ pub(crate) fn run(report: &mut Report) -> Result<(), Box<dyn Error>> {
         priority,
         ..Constraint::new(Kind::Operational, Source::Policy, body)
     };
-    set.insert(rule(range(1, 64), Enforcement::Hard, Priority::HIGH));
+    set.insert(rule(range(1, 32), Enforcement::Hard, Priority::HIGH));
     set.insert(rule(range(100, 200), Enforcement::Soft, Priority::LOW));
     let clashes = conflicts(&set);
 
@@ -65,6 +65,9 @@ pub(crate) fn run(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let dropped = template
         .compiled()
         .map_or(0, |compiled| compiled.not_enforced().values().filter(gave_way).count());
+    if dropped != 1 {
+        return Err(format!("{dropped} constraints gave way, and not the one wish").into());
+    }
 
     let mut random = 99_u64;
     let mut masks = Vec::new();
@@ -170,6 +173,6 @@ fn obeys(call: &str) -> bool {
     let [executor, items, urgent] = parts[..] else { return false };
     let digits = items.strip_suffix("u8").unwrap_or(items);
     ["Executor::SmallCore", "Executor::BigCore", "Executor::Accelerator"].contains(&executor)
-        && digits.parse::<u8>().is_ok_and(|items| (1..=64).contains(&items))
+        && digits.parse::<u8>().is_ok_and(|items| (1..=32).contains(&items))
         && ["true", "false"].contains(&urgent)
 }
