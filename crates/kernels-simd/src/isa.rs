@@ -76,11 +76,14 @@ impl Isa {
         macro_rules! has {
             ($($feature:tt)*) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
         }
-        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little", feature = "std"))]
         macro_rules! has {
             ($($feature:tt)*) => { $(std::arch::is_aarch64_feature_detected!($feature))&&* };
         }
-        #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(feature = "std")))]
+        #[cfg(all(
+            any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")),
+            not(feature = "std")
+        ))]
         macro_rules! has {
             ($($feature:tt)*) => { cfg!(all($(target_feature = $feature),*)) };
         }
@@ -102,9 +105,9 @@ impl Isa {
             Isa::Avx512Amx => {
                 Isa::Avx512Vpopcntdq.is_available() && crate::simd::avx512::amx::is_permitted()
             }
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Isa::Neon => has!("neon"),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Isa::NeonDotprod => has!("neon" "dotprod"),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Isa::Simd128 => true,

@@ -48,7 +48,8 @@ pub(crate) mod scalar;
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
-#[cfg(target_arch = "aarch64")]
+// The lanes of its reinterpreting casts are numbered for little-endian memory.
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub(crate) mod neon;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod simd128;
@@ -240,8 +241,8 @@ pub(crate) trait SimdBytes: Copy {
     fn dot_u2(self, acc: Self::I32, codes: Self::Wide, query: [Self::Wide; 4]) -> Self::I32;
     /// Lanes of four signed bytes, made ready to be multiplied.
     fn quads(self, bytes: Self::Wide) -> Self::Quads;
-    /// `acc` plus, in each lane, the products of its four bytes with the four unsigned bytes of `x`
-    /// less 128 on NEON, whose instruction multiplies signed bytes.
+    /// `acc` plus, in each lane, the products of its four bytes with the four unsigned bytes of `x`, in
+    /// the order of memory, less 128 on NEON, whose instruction multiplies signed bytes.
     fn dot_quads(self, acc: Self::I32, x: i32, quads: Self::Quads) -> Self::I32;
     /// Bit-wise `a ^ b`.
     fn xor(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
@@ -319,8 +320,8 @@ pub(crate) unsafe fn read_bytes(from: *const u8, count: usize) -> (u64, u64) {
     // SAFETY: every branch reads only inside the `count` bytes that the caller promises.
     unsafe {
         if count > 8 {
-            let low = from.cast::<u64>().read_unaligned();
-            let last = from.add(count - 8).cast::<u64>().read_unaligned();
+            let low = u64::from_le(from.cast::<u64>().read_unaligned());
+            let last = u64::from_le(from.add(count - 8).cast::<u64>().read_unaligned());
             // What of the last eight bytes was read already is shifted out.
             (low, last >> (8 * (16 - count)))
         } else {
@@ -329,7 +330,7 @@ pub(crate) unsafe fn read_bytes(from: *const u8, count: usize) -> (u64, u64) {
     }
 }
 
-/// Reads `count <= 8` bytes, the others zero.
+/// Reads `count <= 8` bytes as a little-endian number, the others zero.
 ///
 /// # Safety
 /// `count <= 8`, and `count` bytes are readable at `from`.
@@ -338,8 +339,9 @@ pub(crate) unsafe fn read_half(from: *const u8, count: usize) -> u64 {
     // SAFETY: every branch reads only inside the `count` bytes that the caller promises.
     unsafe {
         if count >= 4 {
-            let low = u64::from(from.cast::<u32>().read_unaligned());
-            let last = u64::from(from.add(count - 4).cast::<u32>().read_unaligned());
+            let low = u64::from(u32::from_le(from.cast::<u32>().read_unaligned()));
+            let last = from.add(count - 4).cast::<u32>().read_unaligned();
+            let last = u64::from(u32::from_le(last));
             low | (last << (8 * (count - 4)))
         } else if count > 0 {
             let first = u64::from(*from);
