@@ -240,6 +240,8 @@ maps! {
         s.mul(g, s.sub(s.splat(1.0), s.mul(y, y)))
     }
     SiluBackward {} (s, g, x) {
+        // Infinite, it would meet a rest of zero. A NaN in the second operand stays.
+        let x = s.min(s.splat(f32::MAX), x);
         let (y, rest) = sigmoid_and_rest(s, x);
         s.mul(g, s.mul_add(gated(s, x, y), rest, y))
     }

@@ -70,6 +70,7 @@ checks! {
     activations::relus_are_exact,
     activations::softmax_sums_to_one,
     activations::derivatives_are_slopes,
+    activations::derivatives_are_within_their_bound,
     activations::softmax_derivatives_are_slopes,
     images::gray_is_bit_exact,
     images::threshold_is_right_for_all_pairs,
