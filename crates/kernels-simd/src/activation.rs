@@ -5,7 +5,7 @@ use crate::table::Kernels;
 impl Kernels {
     /// `xᵢ - ln Σ e^xⱼ`, stable for any size of the values.
     ///
-    /// Error at most `(n + 8) · ε` of the magnitudes of `xᵢ` and the logarithm.
+    /// Error at most `(n + 16 + 2 |xᵢ - max|) · ε`.
     ///
     /// # Panics
     /// If the lengths differ.

@@ -231,8 +231,8 @@ family! {
     }
     /// `e^xᵢ / Σ e^xⱼ`, stable for any size of the values.
     ///
-    /// Error at most `(n + 8) · ε` of each result. A NaN or +∞ makes NaNs; -∞ gives 0 if not all
-    /// are.
+    /// Error at most `(n + 16 + |xᵢ - max|) · ε` of each result, and 2⁻¹⁴⁷: what rounding takes off
+    /// `xᵢ - max` the exponential multiplies. A NaN or +∞ makes NaNs; -∞ gives 0 if not all are.
     ///
     /// # Panics
     /// If the lengths differ.
