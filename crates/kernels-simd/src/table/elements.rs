@@ -62,7 +62,9 @@ family! {
     }
     /// Divides `x` by its Euclidean norm, which it returns; a norm of 0 leaves `x` as it is.
     ///
-    /// Norms above 1.8e19 overflow: scale such vectors first.
+    /// Error at most `(n / 2 + 5) · ε` of the norm and of each result, however small or large the values
+    /// are, and 2⁻¹⁴⁹ where those are denormal. A norm that exceeds `f32` is returned as infinite; a NaN
+    /// or an infinity in `x` makes the norm one.
     pub fn normalize(x: &mut [f32]) -> f32 {
         check {} run elements::normalize
     }

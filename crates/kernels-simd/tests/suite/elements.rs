@@ -2,7 +2,7 @@
 
 use edgekit_kernels_simd::Kernels;
 
-use super::inputs::{Placed, Values, lengths};
+use super::inputs::{EPSILON, Placed, Values, lengths};
 
 /// Calls `check` with every table, and three slices of every length at some offsets.
 fn each_three(mut check: impl FnMut(&Kernels, &[f32], &[f32], &[f32])) {
@@ -79,12 +79,35 @@ pub(crate) fn normalize_gives_unit_length() {
         let mut norm = 0.0;
         let unit = out(k, a, |x| norm = k.normalize(x));
         let want = a.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        assert!((f64::from(norm) - want).abs() <= 1e-6 * want);
-        if !a.is_empty() {
-            let length = unit.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            assert!((length - 1.0).abs() < 1e-5, "{}: {length}", k.isa());
+        let bound = (a.len() as f64 / 2.0 + 5.0) * EPSILON;
+        assert!((f64::from(norm) - want).abs() <= bound * want);
+        for (&got, &a) in unit.iter().zip(a) {
+            let want = f64::from(a) / want;
+            let near = (f64::from(got) - want).abs() <= bound * want.abs();
+            assert!(near, "{}: {got} instead of {want}", k.isa());
         }
     });
+    // Squares that vanish, and such that overflow.
+    for size in [1e-45, 1e-41, 1e-38, 1e-23, 1e-22, 1e-16, 1e-15, 1e15, 1e19, 1e30, f32::MAX] {
+        for n in (1..40).chain([257]) {
+            for k in Kernels::available() {
+                let x: Vec<f32> = (0..n).map(|i| size / [1.0, -2.0, 3.0][i % 3]).collect();
+                let want = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                let mut unit = x.clone();
+                let norm = f64::from(k.normalize(&mut unit));
+                let bound = (n as f64 / 2.0 + 5.0) * EPSILON;
+                let least = f64::from(f32::from_bits(1));
+                let near = (norm - want).abs() <= bound * want + least;
+                let overflown = norm == f64::INFINITY && want > f64::from(f32::MAX) * 0.999_999;
+                assert!(near || overflown, "{}: {norm} instead of {want}", k.isa());
+                for (&got, &x) in unit.iter().zip(&x) {
+                    let want = f64::from(x) / want;
+                    let near = (f64::from(got) - want).abs() <= bound * want.abs();
+                    assert!(near, "{} {size:e}: {got} instead of {want}", k.isa());
+                }
+            }
+        }
+    }
     for k in Kernels::available() {
         let mut zero = [0.0; 37];
         assert_eq!(k.normalize(&mut zero), 0.0);
