@@ -406,6 +406,12 @@ fn mask_len(values: usize, words: usize) {
 
 #[inline]
 #[track_caller]
+fn indices(values: usize) {
+    assert!(values as u64 <= 1 << 32, "{values} values, of which not all have an index of 32 bits");
+}
+
+#[inline]
+#[track_caller]
 fn ordered(low: f32, high: f32) {
     assert!(low <= high, "no value is within [{low}, {high}]");
 }

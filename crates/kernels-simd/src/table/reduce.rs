@@ -1,6 +1,6 @@
 //! Reductions of one vector of `f32`.
 
-use super::{mask_len, same_len};
+use super::{indices, mask_len, same_len};
 use crate::kernels::reduce;
 
 family! {
@@ -36,10 +36,13 @@ family! {
     /// equals first; NaNs are passed over. Says how many it found, which is less only if `a` has
     /// fewer.
     ///
-    /// As fast as [`Kernels::sum`](super::Kernels::sum) once the list is good; meant for lists of
-    /// at most a few hundred, since a new one moves those below it.
+    /// A value that is not among the best costs a comparison. Meant for lists of at most a few hundred,
+    /// since a new one moves those below it.
+    ///
+    /// # Panics
+    /// If `a` has more than 2³² values.
     pub fn top_k(a: &[f32], best: &mut [(f32, u32)]) -> usize {
-        check {} run reduce::top_k
+        check { indices(a.len()) } run reduce::top_k
     }
     /// Sets bit `i % 64` of `mask[i / 64]` where not `min[i] <= values[i] <= max[i]`, and says how
     /// many those are.
