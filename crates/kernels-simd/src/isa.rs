@@ -26,7 +26,10 @@ pub enum Isa {
     Avx512Vpopcntdq,
     /// `avx512amx`: [`Isa::Avx512Vpopcntdq`] with AMX-TILE and AMX-INT8, which multiply tiles of bytes;
     /// only on Linux and with the feature `std`, since the system is asked for permission to use
-    /// them.
+    /// them. [`Kernels::available`](crate::Kernels::available), [`Kernels::for_isa`](crate::Kernels::for_isa)
+    /// of this set, and [`Kernels::get`](crate::Kernels::get) and
+    /// [`Kernels::try_get`](crate::Kernels::try_get) unless `EDGEKIT_ISA` names another ask; an
+    /// [`Error`]'s text does not, and leaves this set out.
     Avx512Amx,
     /// `neon`: arm64, 4 lanes.
     Neon,
@@ -76,11 +79,14 @@ impl Isa {
         macro_rules! has {
             ($($feature:tt)*) => { $(std::arch::is_x86_feature_detected!($feature))&&* };
         }
-        #[cfg(all(target_arch = "aarch64", feature = "std"))]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little", feature = "std"))]
         macro_rules! has {
             ($($feature:tt)*) => { $(std::arch::is_aarch64_feature_detected!($feature))&&* };
         }
-        #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(feature = "std")))]
+        #[cfg(all(
+            any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")),
+            not(feature = "std")
+        ))]
         macro_rules! has {
             ($($feature:tt)*) => { cfg!(all($(target_feature = $feature),*)) };
         }
@@ -102,9 +108,9 @@ impl Isa {
             Isa::Avx512Amx => {
                 Isa::Avx512Vpopcntdq.is_available() && crate::simd::avx512::amx::is_permitted()
             }
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Isa::Neon => has!("neon"),
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Isa::NeonDotprod => has!("neon" "dotprod"),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Isa::Simd128 => true,

@@ -1,7 +1,8 @@
 //! Element-wise arithmetic and the small update rules that are made of it.
 
-use super::distance::norm;
-use crate::simd::{self, Map, Simd};
+use super::distance::{Dot, pair};
+use super::sqrt;
+use crate::simd::{self, F32, Map, Simd};
 
 /// Makes a [`Map`] of an expression over registers.
 macro_rules! maps {
@@ -27,6 +28,10 @@ maps! {
     Sub {} (s, x, y) { s.sub(x, y) }
     Mul {} (s, x, y) { s.mul(x, y) }
     Scale { factor } (s, x) { s.mul(x, factor) }
+    SquareOfScaled { factor } (s, x) {
+        let x = s.mul(x, factor);
+        s.mul(x, x)
+    }
     Axpy { alpha } (s, y, x) { s.mul_add(alpha, x, y) }
     MulAdd {} (s, x, y, z) { s.mul_add(x, y, z) }
     // A NaN stays: each bound is kept only where the value is beyond it.
@@ -83,9 +88,32 @@ pub(crate) fn clamp<S: Simd>(s: S, x: &mut [f32], low: f32, high: f32) {
 
 #[inline(always)]
 pub(crate) fn normalize<S: Simd>(s: S, x: &mut [f32]) -> f32 {
-    let norm = norm(s, x);
+    const LARGE: f32 = (1_u128 << 100) as f32;
+    let squares = pair::<S, Dot, F32, F32>(s, x, x);
+    // Where squares vanish or overflow, those of the values times a power of two do not.
+    let factor = if squares < 1.0 / LARGE {
+        LARGE
+    } else if squares > LARGE {
+        1.0 / LARGE
+    } else {
+        return divide(s, x, sqrt(squares));
+    };
+    let norm = sqrt(simd::map_sum(s, SquareOfScaled { factor }, x));
+    if factor > 1.0 {
+        scale(s, x, factor);
+        divide(s, x, norm);
+    } else {
+        // In this order, so that no small value vanishes on the way.
+        divide(s, x, norm);
+        scale(s, x, factor);
+    }
+    norm / factor
+}
+
+/// Divides `x` by `norm`, which it returns, unless that is 0.
+#[inline(always)]
+fn divide<S: Simd>(s: S, x: &mut [f32], norm: f32) -> f32 {
     if norm > 0.0 {
-        // The square of a denormal vanishes, so that no norm is so small that this overflows.
         scale(s, x, 1.0 / norm);
     }
     norm

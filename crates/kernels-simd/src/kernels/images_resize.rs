@@ -243,8 +243,10 @@ impl Spread {
 
     /// With the thing `start` to be filled next.
     pub(crate) fn starting_with(start: usize, [from, to]: [usize; 2]) -> Self {
-        let used = start * from;
-        Spread { from, to, at: used / to, left: to - used % to }
+        // The product of two sides, which a `usize` of 32 bits does not hold.
+        let used = start as u64 * from as u64;
+        let (at, rest) = (used / to as u64, used % to as u64);
+        Spread { from, to, at: at as usize, left: to - rest as usize }
     }
 
     /// Fills the next thing: `add(i, parts)` for each that it takes parts of.

@@ -48,7 +48,8 @@ pub(crate) mod scalar;
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
-#[cfg(target_arch = "aarch64")]
+// The lanes of its reinterpreting casts are numbered for little-endian memory.
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub(crate) mod neon;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod simd128;
@@ -59,7 +60,9 @@ pub(crate) use cursor::Cursor;
 pub(crate) use loader::{
     Bf16, Bf16Pair, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8,
 };
-pub(crate) use map::{Map, gray, map, map_and_sum, map_sum, update, update_2, update_3, update_5};
+pub(crate) use map::{
+    Map, gray, map, map_and_sum, map_sum, update, update_2, update_3, update_5, update_and_sum,
+};
 
 /// Vectors of `f32`.
 pub(crate) trait Simd: Copy {
@@ -240,8 +243,8 @@ pub(crate) trait SimdBytes: Copy {
     fn dot_u2(self, acc: Self::I32, codes: Self::Wide, query: [Self::Wide; 4]) -> Self::I32;
     /// Lanes of four signed bytes, made ready to be multiplied.
     fn quads(self, bytes: Self::Wide) -> Self::Quads;
-    /// `acc` plus, in each lane, the products of its four bytes with the four unsigned bytes of `x`
-    /// less 128 on NEON, whose instruction multiplies signed bytes.
+    /// `acc` plus, in each lane, the products of its four bytes with the four unsigned bytes of `x`, in
+    /// the order of memory, less 128 on NEON, whose instruction multiplies signed bytes.
     fn dot_quads(self, acc: Self::I32, x: i32, quads: Self::Quads) -> Self::I32;
     /// Bit-wise `a ^ b`.
     fn xor(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
@@ -315,12 +318,13 @@ pub(crate) fn prefetch_line<T>(line: *const T) {
 /// # Safety
 /// `count <= 16`, and `count` bytes are readable at `from`.
 #[inline(always)]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128"))]
 pub(crate) unsafe fn read_bytes(from: *const u8, count: usize) -> (u64, u64) {
     // SAFETY: every branch reads only inside the `count` bytes that the caller promises.
     unsafe {
         if count > 8 {
-            let low = from.cast::<u64>().read_unaligned();
-            let last = from.add(count - 8).cast::<u64>().read_unaligned();
+            let low = u64::from_le(from.cast::<u64>().read_unaligned());
+            let last = u64::from_le(from.add(count - 8).cast::<u64>().read_unaligned());
             // What of the last eight bytes was read already is shifted out.
             (low, last >> (8 * (16 - count)))
         } else {
@@ -329,7 +333,7 @@ pub(crate) unsafe fn read_bytes(from: *const u8, count: usize) -> (u64, u64) {
     }
 }
 
-/// Reads `count <= 8` bytes, the others zero.
+/// Reads `count <= 8` bytes as a little-endian number, the others zero.
 ///
 /// # Safety
 /// `count <= 8`, and `count` bytes are readable at `from`.
@@ -338,8 +342,9 @@ pub(crate) unsafe fn read_half(from: *const u8, count: usize) -> u64 {
     // SAFETY: every branch reads only inside the `count` bytes that the caller promises.
     unsafe {
         if count >= 4 {
-            let low = u64::from(from.cast::<u32>().read_unaligned());
-            let last = u64::from(from.add(count - 4).cast::<u32>().read_unaligned());
+            let low = u64::from(u32::from_le(from.cast::<u32>().read_unaligned()));
+            let last = from.add(count - 4).cast::<u32>().read_unaligned();
+            let last = u64::from(u32::from_le(last));
             low | (last << (8 * (count - 4)))
         } else if count > 0 {
             let first = u64::from(*from);

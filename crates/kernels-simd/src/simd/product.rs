@@ -339,8 +339,8 @@ pub(crate) fn transpose<S: Simd>(
                         len % 4
                     };
                     let row = from.wrapping_add(j * stride + 4 * k);
-                    let found = super::read_half(row, count) as u32;
-                    to.add(4 * (k * width + j)).cast::<u32>().write_unaligned(found);
+                    let found = (super::read_half(row, count) as u32).to_le_bytes();
+                    to.add(4 * (k * width + j)).cast::<[u8; 4]>().write(found);
                 }
                 k += 1;
             }

@@ -111,7 +111,7 @@ impl SimdBytes for Scalar {
         quads(bytes: [u8; 4]) -> [u8; 4] { bytes }
         dot_quads(acc: i32, x: i32, quads: [u8; 4]) -> i32 {
             let mut acc = acc;
-            for (x, quad) in x.to_le_bytes().into_iter().zip(quads) {
+            for (x, quad) in x.to_ne_bytes().into_iter().zip(quads) {
                 acc = acc.wrapping_add(i32::from(x) * i32::from(quad as i8));
             }
             acc

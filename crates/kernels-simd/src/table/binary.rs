@@ -9,7 +9,7 @@ family! {
 
     /// The number of bits that differ.
     ///
-    /// Exact for up to 2³² bits.
+    /// Exact if fewer than 2³² bits differ; beyond that the count wraps around.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -19,7 +19,8 @@ family! {
     /// The Jaccard similarity `|a ∩ b| / |a ∪ b|` of sets packed one bit an element; 1 for two
     /// empty sets.
     ///
-    /// The counts are exact for up to 2³² bits, the result is their rounded quotient.
+    /// The counts are exact for fewer than 2³² bits. Each is rounded to `f32`, and so is their quotient:
+    /// the error is at most 3 ε of the result.
     ///
     /// # Panics
     /// If the lengths differ.

@@ -33,7 +33,7 @@ macro_rules! family {
                 enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
             )], $Family; $($list)*
         );
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         family!(
             set neon crate::simd::neon::Neon,
             [target_feature(enable = "neon")], $Family; $($list)*
@@ -54,7 +54,7 @@ macro_rules! family {
                 enable = "avx512vnni,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
             )], $Family; $($list)*
         );
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         family!(
             set neon_dotprod crate::simd::neon::dotprod::NeonDotprod,
             [target_feature(enable = "neon,dotprod")], $Family; $($list)*
@@ -274,9 +274,9 @@ static TABLES: &[Kernels] = &[
     table!(Avx512Vpopcntdq, avx512, avx512vnni, avx512vpopcntdq),
     #[cfg(target_arch = "x86_64")]
     table!(Avx512Amx, avx512, avx512vnni, avx512vpopcntdq, avx512amx),
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
     table!(Neon, neon),
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
     table!(NeonDotprod, neon, neon_dotprod),
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     table!(Simd128, simd128),
@@ -402,6 +402,12 @@ fn tile_shape(query: usize, dim: usize, queries: usize, rows: usize, out: usize)
 #[track_caller]
 fn mask_len(values: usize, words: usize) {
     assert!(words == values.div_ceil(64), "room for {words} words of 64 bits for {values} values");
+}
+
+#[inline]
+#[track_caller]
+fn indices(values: usize) {
+    assert!(values as u64 <= 1 << 32, "{values} values, of which not all have an index of 32 bits");
 }
 
 #[inline]

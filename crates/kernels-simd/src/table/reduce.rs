@@ -1,6 +1,6 @@
 //! Reductions of one vector of `f32`.
 
-use super::{mask_len, same_len};
+use super::{indices, mask_len, same_len};
 use crate::kernels::reduce;
 
 family! {
@@ -18,8 +18,10 @@ family! {
     }
     /// The mean and the population variance `Σ (aᵢ - mean)² / n`; `None` for an empty slice.
     ///
-    /// Two passes, so that a mean far from zero cancels nothing. A NaN or an infinity makes both
-    /// NaN or the mean infinite, as does a sum that overflows.
+    /// Two passes, so that a mean far from zero cancels nothing. With the standard deviation σ and the
+    /// size `m = |mean| + σ`, the mean is off by at most `(n + 2) · ε · σ + 2 ε · m`, and the variance by
+    /// `(n + 4) · ε` of itself and `(n · ε · m)²`. A NaN or an infinity makes both NaN or the mean
+    /// infinite, as does a sum that overflows.
     pub fn mean_variance(a: &[f32]) -> Option<(f32, f32)> {
         check {} run reduce::mean_variance
     }
@@ -36,10 +38,13 @@ family! {
     /// equals first; NaNs are passed over. Says how many it found, which is less only if `a` has
     /// fewer.
     ///
-    /// As fast as [`Kernels::sum`](super::Kernels::sum) once the list is good; meant for lists of
-    /// at most a few hundred, since a new one moves those below it.
+    /// A value that is not among the best costs a comparison. Meant for lists of at most a few hundred,
+    /// since a new one moves those below it.
+    ///
+    /// # Panics
+    /// If `a` has more than 2³² values.
     pub fn top_k(a: &[f32], best: &mut [(f32, u32)]) -> usize {
-        check {} run reduce::top_k
+        check { indices(a.len()) } run reduce::top_k
     }
     /// Sets bit `i % 64` of `mask[i / 64]` where not `min[i] <= values[i] <= max[i]`, and says how
     /// many those are.

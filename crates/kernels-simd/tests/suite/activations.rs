@@ -2,7 +2,7 @@
 
 use edgekit_kernels_simd::Kernels;
 
-use super::inputs::Values;
+use super::inputs::{EPSILON, Values};
 
 /// Evenly over all bit patterns, densely over where the functions bend, and the specials.
 fn inputs() -> Vec<f32> {
@@ -141,26 +141,36 @@ pub(crate) fn relus_are_exact() {
     );
 }
 
-pub(crate) fn softmax_sums_to_one() {
+pub(crate) fn softmax_is_within_its_bound() {
     let mut values = Values::new(13);
+    let mut inputs = vec![vec![64.0, -19.86], vec![0.0, -100.0], vec![-19.86; 3]];
     for n in (0..100).chain([1000]) {
-        for scale in [1.0_f32, 100.0, 1e30] {
-            let x: Vec<f32> = values.f32s(n).iter().map(|x| x * scale).collect();
-            let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = x.iter().map(|&x| (f64::from(x) - f64::from(max)).exp()).sum();
-            for k in Kernels::available() {
-                let (mut soft, mut log) = (vec![7.0; n], vec![7.0; n]);
-                k.softmax(&x, &mut soft);
-                k.log_softmax(&x, &mut log);
-                for i in 0..n {
-                    let below = f64::from(x[i] - max);
-                    let want = below.exp() / sum;
-                    let near = (f64::from(soft[i]) - want).abs() <= 1e-4 * want + 1e-38;
-                    assert!(near, "{}: {} instead of {want}", k.isa(), soft[i]);
-                    let want = below - sum.ln();
-                    let near = (f64::from(log[i]) - want).abs() <= 1e-6 * (want.abs() + 1.0);
-                    assert!(near, "{}: {} instead of {want}", k.isa(), log[i]);
-                }
+        for scale in [1.0_f32, 40.0, 100.0, 1e30] {
+            inputs.push(values.f32s(n).iter().map(|x| x * scale).collect());
+        }
+    }
+    for x in inputs {
+        let n = x.len();
+        let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = x.iter().map(|&x| (f64::from(x) - f64::from(max)).exp()).sum();
+        for k in Kernels::available() {
+            let (mut soft, mut log) = (vec![7.0; n], vec![7.0; n]);
+            k.softmax(&x, &mut soft);
+            k.log_softmax(&x, &mut log);
+            let (mut soft_in_place, mut log_in_place) = (x.clone(), x.clone());
+            k.softmax_in_place(&mut soft_in_place);
+            k.log_softmax_in_place(&mut log_in_place);
+            assert!(soft_in_place == soft && log_in_place == log, "{} {n} in place", k.isa());
+            for i in 0..n {
+                let below = f64::from(x[i]) - f64::from(max);
+                let want = below.exp() / sum;
+                let bound = (n as f64 + 16.0 - below) * EPSILON * want + 2_f64.powi(-147);
+                let near = (f64::from(soft[i]) - want).abs() <= bound;
+                assert!(near, "{}: {} instead of {want}", k.isa(), soft[i]);
+                let want = below - sum.ln();
+                let bound = (n as f64 + 16.0 - 2.0 * below) * EPSILON;
+                let near = (f64::from(log[i]) - want).abs() <= bound;
+                assert!(near, "{}: {} instead of {want}", k.isa(), log[i]);
             }
         }
     }
@@ -241,7 +251,143 @@ pub(crate) fn softmax_derivatives_are_slopes() {
                     let want = (at(1e-6) - at(-1e-6)) / 2e-6;
                     let near = (f64::from(gradient[i]) - want).abs() < 1e-5;
                     assert!(near, "{}: {} instead of {want}", k.isa(), gradient[i]);
+
+                    // And of what it was given, within its bound.
+                    let exact = |i: usize| (f64::from(g[i]), f64::from(y[i]));
+                    let (gi, yi) = exact(i);
+                    let terms = || (0..n).map(exact).map(|(g, y)| if log { g } else { g * y });
+                    let (sum, size) = (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>());
+                    let (want, bound) = if log {
+                        (gi - yi.exp() * sum, (n + 6) as f64 * (gi.abs() + yi.exp() * size))
+                    } else {
+                        (yi * (gi - sum), (n + 2) as f64 * yi * (gi.abs() + size))
+                    };
+                    let near = (f64::from(gradient[i]) - want).abs() <= bound * EPSILON;
+                    assert!(near, "{}: {} instead of {want}", k.isa(), gradient[i]);
                 }
+            }
+        }
+    }
+}
+
+/// `x` times what is 0 long before `x` overflows.
+fn vanishing(x: f64, factor: f64) -> f64 {
+    if factor == 0.0 { 0.0 } else { x * factor }
+}
+
+/// Over all of the range, against the derivatives themselves, and at every length.
+pub(crate) fn derivatives_are_within_their_bound() {
+    const GRADIENT: f32 = 3.0;
+    // So many ulp, or so many ε of the gradient.
+    fn ulps<const N: usize>(want: f64) -> f64 {
+        let exponent = want.abs().max(f64::from(f32::MIN_POSITIVE)).log2().floor() as i32;
+        N as f64 * 2_f64.powi(exponent - 23)
+    }
+    fn absolute<const N: usize>(_: f64) -> f64 {
+        N as f64 * EPSILON * f64::from(GRADIENT)
+    }
+    type Forward = fn(f64) -> f64;
+    type Backward = fn(&Kernels, &mut [f32], &[f32]);
+    type Case = (&'static str, Forward, Forward, fn(f64) -> f64, Backward, f32);
+    // What it is given of x, its exact result for that, the bound, and what becomes of a NaN.
+    let all: [Case; 9] = [
+        ("relu", |x| x, |x| f64::from(x > 0.0), ulps::<0>, |k, g, x| k.relu_backward(g, x), 0.0),
+        (
+            "leaky_relu",
+            |x| x,
+            |x| if x > 0.0 { 1.0 } else { 0.25 },
+            ulps::<0>,
+            |k, g, x| k.leaky_relu_backward(g, x, 0.25),
+            0.25,
+        ),
+        (
+            "elu",
+            |x| x,
+            |x| if x > 0.0 { 1.0 } else { 0.5 * x.exp() },
+            ulps::<4>,
+            |k, g, x| k.elu_backward(g, x, 0.5),
+            0.5,
+        ),
+        (
+            "sigmoid",
+            sigmoid,
+            |y| y * (1.0 - y),
+            ulps::<3>,
+            |k, g, y| k.sigmoid_backward(g, y),
+            f32::NAN,
+        ),
+        (
+            "tanh",
+            f64::tanh,
+            |y| 1.0 - y * y,
+            absolute::<3>,
+            |k, g, y| k.tanh_backward(g, y),
+            f32::NAN,
+        ),
+        (
+            "silu",
+            |x| x,
+            |x| sigmoid(x) + vanishing(x, sigmoid(x) * sigmoid(-x)),
+            absolute::<6>,
+            |k, g, x| k.silu_backward(g, x),
+            f32::NAN,
+        ),
+        (
+            "gelu",
+            |x| x,
+            |x| {
+                normal(x) + vanishing(x, (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt())
+            },
+            absolute::<6>,
+            |k, g, x| k.gelu_backward(g, x),
+            f32::NAN,
+        ),
+        (
+            "gelu_tanh",
+            |x| x,
+            |x| {
+                let scale = (8.0 / std::f64::consts::PI).sqrt();
+                let y = sigmoid(scale * (x + 0.044715 * x * x * x));
+                let inner = scale * (1.0 + 3.0 * 0.044715 * x * x);
+                y + vanishing(x * inner, y * (1.0 - y))
+            },
+            absolute::<8>,
+            |k, g, x| k.gelu_tanh_backward(g, x),
+            f32::NAN,
+        ),
+        ("softplus", |x| x, sigmoid, ulps::<4>, |k, g, x| k.softplus_backward(g, x), f32::NAN),
+    ];
+    let x = inputs();
+    for (name, given, exact, allowed, backward, of_nan) in all {
+        let at: Vec<f32> = x.iter().map(|&x| given(f64::from(x)) as f32).collect();
+        for k in Kernels::available() {
+            let mut gradient = vec![GRADIENT; at.len()];
+            backward(k, &mut gradient, &at);
+            let mut worst = (0.0, 0.0, 0.0);
+            for (&at, &got) in at.iter().zip(&gradient) {
+                if at.is_nan() {
+                    let want = GRADIENT * of_nan;
+                    let same = got == want || got.is_nan() && want.is_nan();
+                    assert!(same, "{name} {}: {got} of NaN", k.isa());
+                    continue;
+                }
+                let want = f64::from(GRADIENT) * exact(f64::from(at));
+                let off = (f64::from(got) - want).abs() / allowed(want).max(1e-300);
+                if off > worst.0 || off.is_nan() {
+                    worst = (off, at, got);
+                }
+            }
+            let (off, place, got) = worst;
+            println!("{name} {}: {off:.2} of the bound at {place:e}", k.isa());
+            assert!(off <= 1.0, "{name} {}: {off} of the bound at {place:e}: {got:e}", k.isa());
+
+            for n in 0..=70 {
+                let mut some = vec![GRADIENT; n];
+                backward(k, &mut some, &at[at.len() - n..]);
+                let want = &gradient[at.len() - n..];
+                let same =
+                    some.iter().zip(want).all(|(a, b)| a.to_bits() == b.to_bits() || a.is_nan());
+                assert!(same, "{name} {}: another result of {n} values", k.isa());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use edgekit_kernels_simd::Kernels;
 
-use super::inputs::{Placed, Values, lengths};
+use super::inputs::{EPSILON, Placed, Values, lengths};
 
 /// Calls `check` with every table, and three slices of every length at some offsets.
 fn each_three(mut check: impl FnMut(&Kernels, &[f32], &[f32], &[f32])) {
@@ -33,13 +33,15 @@ fn out(kernels: &Kernels, like: &[f32], f: impl FnOnce(&mut [f32])) -> Vec<f32> 
     room[20..end].to_vec()
 }
 
-/// Each result within three roundings of what it should be, relative to the terms' size of about 4.
+/// Each result within so many roundings of the sum of these terms, relative to their sizes; terms may
+/// have a size of their own.
 #[track_caller]
-fn close(kernels: &Kernels, got: &[f32], want: impl Fn(usize) -> f64) {
+fn close(kernels: &Kernels, roundings: f64, got: &[f32], terms: impl Fn(usize) -> [(f64, f64); 2]) {
     for (i, &got) in got.iter().enumerate() {
-        let want = want(i);
-        let near = (f64::from(got) - want).abs() <= 4.0 * f64::from(f32::EPSILON);
-        assert!(near, "{}: [{i}] {got} instead of {want}", kernels.isa());
+        let [(x, x_size), (y, y_size)] = terms(i);
+        let bound = roundings * EPSILON * (x_size.abs() + y_size.abs());
+        let near = (f64::from(got) - (x + y)).abs() <= bound;
+        assert!(near, "{}: [{i}] {got} instead of {}", kernels.isa(), x + y);
     }
 }
 
@@ -59,17 +61,21 @@ pub(crate) fn arithmetic_is_exact() {
 pub(crate) fn combinations_are_within_their_bound() {
     each_three(|k, a, b, c| {
         let at = |s: &[f32], i: usize| f64::from(s[i]);
-        close(k, &out(k, a, |o| k.fma(a, b, c, o)), |i| at(a, i) * at(b, i) + at(c, i));
-        close(k, &out(k, a, |o| k.lerp(a, b, 0.3, o)), |i| {
-            at(a, i) + f64::from(0.3_f32) * (at(b, i) - at(a, i))
+        let twice = |x: f64| (x, x);
+        close(k, 2.0, &out(k, a, |o| k.fma(a, b, c, o)), |i| {
+            [twice(at(a, i) * at(b, i)), twice(at(c, i))]
         });
-        close(k, &out(k, a, |y| k.axpy(-1.3, b, y)), |i| at(a, i) - f64::from(1.3_f32) * at(b, i));
-        close(k, &out(k, a, |y| k.ema(y, b, 0.1)), |i| {
-            at(a, i) + f64::from(0.1_f32) * (at(b, i) - at(a, i))
+        let between =
+            |t: f32| move |i: usize| [twice(at(a, i)), twice(f64::from(t) * (at(b, i) - at(a, i)))];
+        close(k, 3.0, &out(k, a, |o| k.lerp(a, b, 0.3, o)), between(0.3));
+        close(k, 3.0, &out(k, a, |y| k.ema(y, b, 0.1)), between(0.1));
+        close(k, 2.0, &out(k, a, |y| k.axpy(-1.3, b, y)), |i| {
+            [twice(at(a, i)), twice(-f64::from(1.3_f32) * at(b, i))]
         });
-        close(k, &out(k, a, |q| k.q_update(q, b, c, 0.1, 0.95)), |i| {
-            let target = at(b, i) + f64::from(0.95_f32) * at(c, i);
-            at(a, i) + f64::from(0.1_f32) * (target - at(a, i))
+        close(k, 5.0, &out(k, a, |q| k.q_update(q, b, c, 0.1, 0.95)), |i| {
+            let (alpha, follows) = (f64::from(0.1_f32), f64::from(0.95_f32) * at(c, i));
+            let size = at(b, i).abs() + follows.abs() + at(a, i).abs();
+            [twice(at(a, i)), (alpha * (at(b, i) + follows - at(a, i)), alpha * size)]
         });
     });
 }
@@ -79,12 +85,35 @@ pub(crate) fn normalize_gives_unit_length() {
         let mut norm = 0.0;
         let unit = out(k, a, |x| norm = k.normalize(x));
         let want = a.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        assert!((f64::from(norm) - want).abs() <= 1e-6 * want);
-        if !a.is_empty() {
-            let length = unit.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-            assert!((length - 1.0).abs() < 1e-5, "{}: {length}", k.isa());
+        let bound = (a.len() as f64 / 2.0 + 5.0) * EPSILON;
+        assert!((f64::from(norm) - want).abs() <= bound * want);
+        for (&got, &a) in unit.iter().zip(a) {
+            let want = f64::from(a) / want;
+            let near = (f64::from(got) - want).abs() <= bound * want.abs();
+            assert!(near, "{}: {got} instead of {want}", k.isa());
         }
     });
+    // Squares that vanish, and such that overflow.
+    for size in [1e-45, 1e-41, 1e-38, 1e-23, 1e-22, 1e-16, 1e-15, 1e15, 1e19, 1e30, f32::MAX] {
+        for n in (1..40).chain([257]) {
+            for k in Kernels::available() {
+                let x: Vec<f32> = (0..n).map(|i| size / [1.0, -2.0, 3.0][i % 3]).collect();
+                let want = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                let mut unit = x.clone();
+                let norm = f64::from(k.normalize(&mut unit));
+                let bound = (n as f64 / 2.0 + 5.0) * EPSILON;
+                let least = f64::from(f32::from_bits(1));
+                let near = (norm - want).abs() <= bound * want + least;
+                let overflown = norm == f64::INFINITY && want > f64::from(f32::MAX) * 0.999_999;
+                assert!(near || overflown, "{}: {norm} instead of {want}", k.isa());
+                for (&got, &x) in unit.iter().zip(&x) {
+                    let want = f64::from(x) / want;
+                    let near = (f64::from(got) - want).abs() <= bound * want.abs();
+                    assert!(near, "{} {size:e}: {got} instead of {want}", k.isa());
+                }
+            }
+        }
+    }
     for k in Kernels::available() {
         let mut zero = [0.0; 37];
         assert_eq!(k.normalize(&mut zero), 0.0);
