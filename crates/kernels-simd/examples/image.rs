@@ -15,8 +15,10 @@ fn main() {
         .gray_image(Image::new(&small, half, 4, 160 * 4), ImageMut::new(&mut gray, half, 1, 160));
     let mut black_and_white = vec![0; gray.len()];
     kernels.threshold(&gray, 127, &mut black_and_white);
-    let mut tensor = vec![0.0; gray.len()];
-    kernels.normalize_u8(&gray, 0.485, 0.229, &mut tensor);
+    // Red, green and blue as planes of their own, with the means and deviations of ImageNet.
+    let (means, stds) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let mut tensor = vec![0.0; 3 * gray.len()];
+    kernels.normalize_planes(Image::new(&small, half, 4, 160 * 4), &means, &stds, &mut tensor);
     let white = black_and_white.iter().filter(|&&x| x == 255).count();
     println!("{white} of {} are white; mean {:?}", gray.len(), kernels.mean_variance(&tensor));
 }

@@ -228,7 +228,7 @@ impl Kernels {
     }
 
     #[track_caller]
-    fn byte_product(
+    pub(crate) fn byte_product(
         &self,
         a: Left<'_>,
         b: Weights<'_>,
@@ -409,14 +409,22 @@ pub(crate) enum Left<'a> {
 }
 
 impl<'a> Left<'a> {
-    fn len(&self) -> usize {
+    #[cfg(feature = "rayon")]
+    pub(crate) fn part(&self, rows: core::ops::Range<usize>) -> Self {
+        match self {
+            Left::Signed(a) => Left::Signed(a.part(rows.start, rows.len())),
+            Left::Unsigned(a) => Left::Unsigned(a.part(rows.start, rows.len())),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
         match self {
             Left::Signed(a) => a.len(),
             Left::Unsigned(a) => a.len(),
         }
     }
 
-    fn dim(&self) -> usize {
+    pub(crate) fn dim(&self) -> usize {
         match self {
             Left::Signed(a) => a.dim(),
             Left::Unsigned(a) => a.dim(),

@@ -4,9 +4,9 @@
 use core::ops::Range;
 
 use crate::byte_product::{Left, Output};
-use crate::matrix::{Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
+use crate::matrix::{Activation, Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
 use crate::rows::Rows;
-use crate::{Kernels, RightOperand, Weights};
+use crate::{Dequantize, Kernels, RightOperand, Weights};
 
 /// Rows of a share are a multiple of the rows that a block of registers holds; blocks of tiles, which
 /// hold 32, may end in a part.
@@ -54,12 +54,7 @@ impl Kernels {
         out: &mut [i32],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.check(Left::Signed(a), b, &Output::Sums(out));
-        let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
-        share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
-            self.gemm_i8(a.part(rows.start, rows.len()), b, out, scratch);
-        });
+        self.byte_product_parallel(Left::Signed(a), b.into(), Output::Sums(out), scratch);
     }
 
     /// [`Kernels::gemm_u8_i8`] on the threads of the current rayon pool.
@@ -74,12 +69,7 @@ impl Kernels {
         out: &mut [i32],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.check(Left::Unsigned(a), b, &Output::Sums(out));
-        let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
-        share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
-            self.gemm_u8_i8(a.part(rows.start, rows.len()), b, out, scratch);
-        });
+        self.byte_product_parallel(Left::Unsigned(a), b.into(), Output::Sums(out), scratch);
     }
 
     /// [`Kernels::gemm_i8_requantized`] on the threads of the current rayon pool.
@@ -95,13 +85,8 @@ impl Kernels {
         out: &mut [i8],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.check(Left::Signed(a), b, &Output::Bytes(out, requantize));
-        let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
-        share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
-            let a = a.part(rows.start, rows.len());
-            self.gemm_i8_requantized(a, b, requantize, out, scratch);
-        });
+        let out = Output::Bytes(out, requantize);
+        self.byte_product_parallel(Left::Signed(a), b.into(), out, scratch);
     }
 
     /// [`Kernels::gemm_u8_i8_requantized`] on the threads of the current rayon pool.
@@ -117,13 +102,54 @@ impl Kernels {
         out: &mut [i8],
         scratch: &mut GemmScratch,
     ) {
-        let b = b.into();
-        self.check(Left::Unsigned(a), b, &Output::Bytes(out, requantize));
-        let parts = scratch.shares(shares(a.len(), a.dim(), b.len()));
-        share(0..a.len(), out, b.len(), parts, &|rows, out, scratch| {
-            let a = a.part(rows.start, rows.len());
-            self.gemm_u8_i8_requantized(a, b, requantize, out, scratch);
-        });
+        let out = Output::Bytes(out, requantize);
+        self.byte_product_parallel(Left::Unsigned(a), b.into(), out, scratch);
+    }
+
+    /// [`Kernels::gemm_i8_dequantized`] on the threads of the current rayon pool.
+    ///
+    /// # Panics
+    /// As [`Kernels::gemm_i8_dequantized`].
+    #[track_caller]
+    pub fn gemm_i8_dequantized_parallel<'b>(
+        &self,
+        a: Rows<'_, i8>,
+        b: impl Into<Weights<'b>>,
+        meaning: Dequantize<'_>,
+        activation: Activation,
+        out: &mut [f32],
+        scratch: &mut GemmScratch,
+    ) {
+        let out = Output::Values(out, meaning, activation);
+        self.byte_product_parallel(Left::Signed(a), b.into(), out, scratch);
+    }
+
+    #[track_caller]
+    fn byte_product_parallel(
+        &self,
+        a: Left<'_>,
+        b: Weights<'_>,
+        out: Output<'_>,
+        scratch: &mut GemmScratch,
+    ) {
+        self.check(a, b, &out);
+        let (rows, cols) = (a.len(), b.len());
+        let scratch = scratch.shares(shares(rows, a.dim(), cols));
+        match out {
+            Output::Sums(out) => share(0..rows, out, cols, scratch, &|rows, out, scratch| {
+                self.byte_product(a.part(rows), b, Output::Sums(out), scratch);
+            }),
+            Output::Bytes(out, how) => share(0..rows, out, cols, scratch, &|rows, out, scratch| {
+                self.byte_product(a.part(rows), b, Output::Bytes(out, how), scratch);
+            }),
+            Output::Values(out, meaning, activation) => {
+                share(0..rows, out, cols, scratch, &|rows, out, scratch| {
+                    let meaning = meaning.part(rows.clone(), 0..cols);
+                    let out = Output::Values(out, meaning, activation);
+                    self.byte_product(a.part(rows), b, out, scratch);
+                });
+            }
+        }
     }
 }
 

@@ -57,6 +57,38 @@ impl Kernels {
         self.normalize_rows(from, (mean, std), 0, to);
     }
 
+    /// `(x / 255 - means[c]) / stds[c]` of every channel `c` that has a mean, into planes one behind the
+    /// other, rows without gaps: what networks that see images read. Channels behind those that have a
+    /// mean, such as alpha, are left out.
+    ///
+    /// # Panics
+    /// If there is no mean, or there are more than channels, if not as many deviations, if one of them
+    /// is not greater than 0, or if `planes` has not one value for each pixel of each plane.
+    #[track_caller]
+    pub fn normalize_planes(
+        &self,
+        from: Image<'_>,
+        means: &[f32],
+        stds: &[f32],
+        planes: &mut [f32],
+    ) {
+        let Shape { width, height, channels, .. } = from.shape;
+        let (count, deviations, room) = (means.len(), stds.len(), planes.len());
+        assert!((1..=channels).contains(&count), "{count} means for {channels} channels");
+        assert!(count == deviations, "{deviations} standard deviations for {count} means");
+        stds.iter().for_each(|&std| positive(std));
+        assert!(
+            (width * height).checked_mul(count) == Some(room),
+            "room for {room} values of {count} planes of {width} × {height}"
+        );
+        for (channel, plane) in planes.chunks_exact_mut(width * height).enumerate() {
+            for (y, out) in plane.chunks_exact_mut(width).enumerate() {
+                let (mean, std) = (means[channel], stds[channel]);
+                self.normalize_channel(from.row(y), channels, channel, mean, std, out);
+            }
+        }
+    }
+
     /// [`Kernels::z_score`] of all values of an image, whatever their channel.
     ///
     /// Rows are summed as `f32`, and their sums as `f64`.

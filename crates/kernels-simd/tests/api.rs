@@ -210,6 +210,15 @@ fn images_that_do_not_fit_panic_with_both_sizes() {
     };
     says(to(9, 0.2), &["10 × 10", "9 × 10"]);
     says(to(10, 0.0), &["deviation of 0"]);
+    let mut planes = |means: &[f32], stds: &[f32], room: usize| {
+        let planes = &mut vec![0.0; room];
+        panic_of(|| kernels.normalize_planes(rgb, means, stds, planes))
+    };
+    says(planes(&[], &[], 0), &["0 means for 3"]);
+    says(planes(&[0.5; 4], &[0.2; 4], 400), &["4 means for 3"]);
+    says(planes(&[0.5; 3], &[0.2], 300), &["1 standard", "3 means"]);
+    says(planes(&[0.5; 2], &[0.2, 0.0], 200), &["deviation of 0"]);
+    says(planes(&[0.5; 3], &[0.2; 3], 299), &["299", "3 planes of 10 × 10"]);
 }
 
 #[cfg(feature = "rayon")]

@@ -373,6 +373,8 @@ fn images_keep_to_their_pixels() {
                 }
                 let size = [width, height];
                 k.normalize_image(from, 0.4, 0.2, ImageMut::new(floats, size, channels, stride));
+                let planes = &mut floats[..width * height];
+                k.normalize_planes(from, &[0.4], &[0.2], planes);
                 k.z_score_image(ImageMut::new(floats, size, channels, stride));
             }
         }
@@ -389,6 +391,7 @@ fn halves_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
         k.dot_f16(a, b);
         k.cosine_f16(a, b);
         k.l2_squared_f32_f16(query, a);
+        k.cosine_f32_f16(query, a);
     }
     let (a, b) = (&*one.place(&bf16s, at), &*two.place(&i8s, at));
     for k in Kernels::available() {
@@ -396,6 +399,8 @@ fn halves_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
         k.cosine_bf16(a, a);
         k.dot_f32_bf16(query, a);
         k.dot_f32_i8(query, b);
+        k.cosine_f32_bf16(query, a);
+        k.cosine_f32_i8(query, b);
     }
     codes_at([one, two, three], floats, at);
 }

@@ -1,8 +1,8 @@
 //! Products shared among threads against the same in one go, to the bit.
 
 use edgekit_kernels_simd::{
-    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, RightOperand, Rows,
-    Weights,
+    Activation, Dequantize, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize,
+    RightOperand, Rows, Weights,
 };
 
 #[test]
@@ -27,6 +27,16 @@ fn products_in_parallel_equal_products_in_one_go() {
             activation: Activation::Relu,
             step: 20.0,
             zero_point: 3,
+        };
+        let (row_scales, zero_points): (Vec<f32>, Vec<i32>) =
+            (0..m).map(|i| (0.01 + i as f32, i as i32 % 9 - 4)).unzip();
+        let code_sums: Vec<i32> = (0..n as i32).collect();
+        let meaning = Dequantize {
+            row_scales: &row_scales,
+            zero_points: &zero_points,
+            scales: &bias,
+            code_sums: &code_sums,
+            bias: &bias,
         };
         let (signed, unsigned) = (Rows::new(&signed, k, k), Rows::new(&unsigned, k, k));
         for kernels in Kernels::available() {
@@ -63,6 +73,14 @@ fn products_in_parallel_equal_products_in_one_go() {
                 kernels.gemm_u8_i8_requantized(unsigned, b, requantize, o, s);
                 pool.install(|| {
                     kernels.gemm_u8_i8_requantized_parallel(unsigned, b, requantize, q, s);
+                });
+                assert!(o == q, "{} {m}×{k}×{n}", kernels.isa());
+                let (mut one, mut many) = (vec![0.0; m * n], vec![0.0; m * n]);
+                let (o, q) = (&mut one, &mut many);
+                kernels.gemm_i8_dequantized(signed, b, meaning, Activation::Tanh, o, s);
+                pool.install(|| {
+                    let tanh = Activation::Tanh;
+                    kernels.gemm_i8_dequantized_parallel(signed, b, meaning, tanh, q, s);
                 });
                 assert!(o == q, "{} {m}×{k}×{n}", kernels.isa());
             }

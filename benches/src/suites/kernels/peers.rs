@@ -1,7 +1,11 @@
 //! The rivals, on the same inputs: simsimd and numkong in C; gemm, matrixmultiply, rten-gemm and
 //! rten-vecmath in Rust; PyTorch.
-#![allow(unsafe_code, reason = "the rivals' matrix products take raw pointers")]
+#![allow(
+    unsafe_code,
+    reason = "the rivals' matrix products take raw pointers, and numkong's kernels"
+)]
 
+use std::ffi::{c_int, c_void};
 use std::hint::black_box;
 
 use edgekit_kernels_simd::Kernels;
@@ -119,9 +123,21 @@ fn shorter(suite: &mut Suite) {
         suite.time(format!("kernels/cosine-i8/{n}/simsimd"), move || {
             <i8 as simsimd::SpatialSimilarity>::cos(black_box(&x), black_box(&y))
         });
+        let (x, y) = (a.clone(), b.clone());
         suite.time(format!("kernels/cosine-i8/{n}/numkong"), move || {
-            <i8 as numkong::Angular>::angular(black_box(&a), black_box(&b))
+            <i8 as numkong::Angular>::angular(black_box(&x), black_box(&y))
         });
+        let (x, y) = (a.clone(), b.clone());
+        if let Some(dot) = without_vnni(DOT) {
+            suite.time(format!("kernels/dot-i8/{n}/numkong-without-vnni"), move || {
+                dot(black_box(&x), black_box(&y)) as i32
+            });
+        }
+        if let Some(angular) = without_vnni(ANGULAR) {
+            suite.time(format!("kernels/cosine-i8/{n}/numkong-without-vnni"), move || {
+                f32::from_bits(angular(black_box(&a), black_box(&b)))
+            });
+        }
     }
     let (a, b) = (values(768, 1), values(768, 2));
     let halves = |x: &[f32]| -> Vec<numkong::f16> {
@@ -152,6 +168,40 @@ fn shorter(suite: &mut Suite) {
             <numkong::u1x8 as numkong::Hamming>::hamming(black_box(&x), black_box(&y))
         });
     }
+}
+
+/// What numkong calls the inner product and the cosine distance, in `capabilities.h`.
+const DOT: c_int = b'i' as c_int;
+const ANGULAR: c_int = b'a' as c_int;
+
+/// The kernel for bytes that numkong chooses for a processor like this one without VNNI, which it can
+/// be asked for; it returns the bits of its result.
+fn without_vnni(kind: c_int) -> Option<impl Fn(&[i8], &[i8]) -> u32> {
+    type Kernel = unsafe extern "C" fn(*const c_void, *const c_void, u64, *mut c_void);
+    unsafe extern "C" {
+        fn nk_find_kernel_punned(
+            kind: c_int,
+            dtype: c_int,
+            viable: u64,
+            kernel: *mut Option<Kernel>,
+            found: *mut u64,
+        );
+    }
+    const I8: c_int = 1 << 2;
+    use numkong::cap::{HASWELL, SERIAL, SKYLAKE};
+    let viable = numkong::available() & (SERIAL | HASWELL | SKYLAKE);
+    let (mut kernel, mut found) = (None, 0);
+    // SAFETY: declared as in `capabilities.h`, where a kernel is a pointer to a function, or null.
+    unsafe { nk_find_kernel_punned(kind, I8, viable, &raw mut kernel, &raw mut found) };
+    let kernel = kernel?;
+    Some(move |a: &[i8], b: &[i8]| {
+        assert_eq!(a.len(), b.len());
+        let mut result = 0_u32;
+        let to = (&raw mut result).cast();
+        // SAFETY: two vectors of one length, and room for a result, which is of four bytes.
+        unsafe { kernel(a.as_ptr().cast(), b.as_ptr().cast(), a.len() as u64, to) };
+        result
+    })
 }
 
 fn activations(suite: &mut Suite) {

@@ -51,31 +51,42 @@ byte_terms! {
     L2U8: u8, StepU8, l2_u8;
 }
 
+/// Four sums hide the latency of a step where there are four registers or more. Of fewer, most of the
+/// time would go into clearing those sums and adding them up: they have one.
 #[inline(always)]
 pub(crate) fn pair<S: SimdBytes, T: ByteTerm<S>>(s: S, a: &[T::Elem], b: &[T::Elem]) -> i32 {
-    let (mut acc, mut bias) = ([s.zero(); 4], [s.zero(); 4]);
+    let (mut acc, mut bias) = (s.zero(), s.zero());
     let mut cursor = Cursor::<S, T::Load, T::Load, 1, 1>::new(s, [a], [b]);
-    if let Some(([x], [y])) = cursor.head() {
-        acc[0] = T::step(s, acc[0], x, y);
-        bias[0] = T::bias(s, bias[0], y);
+    if a.len() >= 4 * T::Load::LANES {
+        let (mut accs, mut biases) = ([s.zero(); 4], [s.zero(); 4]);
+        if let Some(([x], [y])) = cursor.head() {
+            accs[0] = T::step(s, accs[0], x, y);
+            biases[0] = T::bias(s, biases[0], y);
+        }
+        while let Some(steps) = cursor.take::<4>() {
+            for i in 0..4 {
+                let ([x], [y]) = steps[i];
+                accs[i] = T::step(s, accs[i], x, y);
+                biases[i] = T::bias(s, biases[i], y);
+            }
+        }
+        acc = s.add_i32(s.add_i32(accs[0], accs[1]), s.add_i32(accs[2], accs[3]));
+        bias = s.add_i32(s.add_i32(biases[0], biases[1]), s.add_i32(biases[2], biases[3]));
     }
-    while let Some(steps) = cursor.take::<4>() {
-        for i in 0..4 {
-            let ([x], [y]) = steps[i];
-            acc[i] = T::step(s, acc[i], x, y);
-            bias[i] = T::bias(s, bias[i], y);
+    if let Some(steps) = cursor.take::<2>() {
+        for ([x], [y]) in steps {
+            acc = T::step(s, acc, x, y);
+            bias = T::bias(s, bias, y);
         }
     }
-    while let Some([([x], [y])]) = cursor.take::<1>() {
-        acc[0] = T::step(s, acc[0], x, y);
-        bias[0] = T::bias(s, bias[0], y);
+    if let Some([([x], [y])]) = cursor.take::<1>() {
+        acc = T::step(s, acc, x, y);
+        bias = T::bias(s, bias, y);
     }
     if let Some((([x], [y]), _)) = cursor.tail() {
-        acc[1] = T::step(s, acc[1], x, y);
-        bias[1] = T::bias(s, bias[1], y);
+        acc = T::step(s, acc, x, y);
+        bias = T::bias(s, bias, y);
     }
-    let acc = s.add_i32(s.add_i32(acc[0], acc[1]), s.add_i32(acc[2], acc[3]));
-    let bias = s.add_i32(s.add_i32(bias[0], bias[1]), s.add_i32(bias[2], bias[3]));
     s.sum_i32(s.sub_i32(acc, bias))
 }
 

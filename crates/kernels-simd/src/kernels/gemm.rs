@@ -7,7 +7,9 @@
 
 use super::distance::{Dot, pair};
 use crate::matrix::{Matrix, MatrixMut, group};
-use crate::simd::product::{Finish, Tile, as_bytes, as_bytes_mut, copy, product, transpose};
+use crate::simd::product::{
+    Finish, Tile, as_bytes, as_bytes_mut, copy, copy_padded, product, transpose,
+};
 use crate::simd::{self, Cursor, F32, Map, Simd};
 
 /// The width of the panels of a group of `across` columns, for registers of so many lanes: as many
@@ -41,11 +43,7 @@ pub(crate) fn pack_columns<S: Simd>(s: S, b: Matrix<'_>, packed: &mut [f32]) {
             match across / S::LANES {
                 3 if across == width => copy::<S, 3>(s, from, values),
                 2 if across == width => copy::<S, 2>(s, from, values),
-                _ => {
-                    for (j, value) in values.iter_mut().enumerate() {
-                        *value = if j < across { from.get(j).copied().unwrap_or(0.0) } else { 0.0 };
-                    }
-                }
+                _ => copy_padded(s, from.get(..across).unwrap_or(from), values),
             }
         }
     }
@@ -93,16 +91,34 @@ pub(crate) fn multiply<S: Simd>(
             let bias = bias.get(col..col + across).unwrap_or(&[]);
             if S::LANES == 16 {
                 match panel_width(S::LANES, across) / 16 {
-                    1 => panels::<S, 8, 1>(s, a, b, c, last, bias),
-                    2 => panels::<S, 8, 2>(s, a, b, c, last, bias),
-                    _ => panels::<S, 8, 3>(s, a, b, c, last, bias),
+                    1 => blocks::<S, 8, 1>(s, a, b, c, last, bias),
+                    2 => blocks::<S, 8, 2>(s, a, b, c, last, bias),
+                    _ => blocks::<S, 8, 3>(s, a, b, c, last, bias),
                 }
             } else {
-                panels::<S, 6, 2>(s, a, b, c, last, bias);
+                blocks::<S, 6, 2>(s, a, b, c, last, bias);
             }
             col += across;
         }
         row += height;
+    }
+}
+
+/// Multiplies `R` rows at most by the panels of a group; few of them in a block of their number, since
+/// rows that do not exist take as long as those that do.
+#[inline(always)]
+fn blocks<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    a: Matrix<'_>,
+    b: Columns<'_>,
+    c: MatrixMut<'_>,
+    last: Last,
+    bias: &[f32],
+) {
+    match c.rows {
+        1 => panels::<S, 1, V>(s, a, b, c, last, bias),
+        2 => panels::<S, 2, V>(s, a, b, c, last, bias),
+        _ => panels::<S, R, V>(s, a, b, c, last, bias),
     }
 }
 

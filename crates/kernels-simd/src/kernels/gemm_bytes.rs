@@ -74,14 +74,30 @@ fn panels<S: SimdBytes, const R: usize, const V: usize>(
         while row < sums.rows {
             let height = if sums.rows - row < R { sums.rows - row } else { R };
             let Some(to) = sums.data.get_mut(row * sums.stride + col..) else { return };
-            let mut tile = Tile { data: to, stride: sums.stride, rows: height, cols: across };
-            let rest = a.part(row, height).data();
-            let block = product_bytes::<S, R, V>(s, rest, a.stride(), height, panel);
-            tile.write(s, block, excess);
+            let tile = Tile { data: to, stride: sums.stride, rows: height, cols: across };
+            // Rows of a block that do not exist take as long as those that do.
+            match height {
+                1 => block::<S, 1, V>(s, a.part(row, 1), panel, tile, excess),
+                2 => block::<S, 2, V>(s, a.part(row, 2), panel, tile, excess),
+                _ => block::<S, R, V>(s, a.part(row, height), panel, tile, excess),
+            }
             row += height;
         }
         col += width;
     }
+}
+
+/// Multiplies `R` rows at most by a panel.
+#[inline(always)]
+fn block<S: SimdBytes, const R: usize, const V: usize>(
+    s: S,
+    a: Rows<'_, u8>,
+    panel: &[u8],
+    mut to: Tile<'_, i32>,
+    excess: &[i32],
+) {
+    let sums = product_bytes::<S, R, V>(s, a.data(), a.stride(), a.len(), panel);
+    to.write(s, sums, excess);
 }
 
 /// `clamp(round(value / step) + zero)` for rows of `across` values, `stride` apart in `out`.

@@ -73,6 +73,40 @@ pub(crate) fn normalize_u8<S: Simd>(_s: S, x: &[u8], mean: f32, std: f32, out: &
     }
 }
 
+/// One channel of pixels likewise.
+#[inline(always)]
+pub(crate) fn normalize_channel<S: Simd>(
+    s: S,
+    pixels: &[u8],
+    channels: usize,
+    channel: usize,
+    mean: f32,
+    std: f32,
+    out: &mut [f32],
+) {
+    let (factor, offset) = (1.0 / (255.0 * std), mean / std);
+    match channels {
+        3 => one_of::<3>(pixels, channel, factor, offset, out),
+        4 => one_of::<4>(pixels, channel, factor, offset, out),
+        _ => normalize_u8(s, pixels, mean, std, out),
+    }
+}
+
+#[inline(always)]
+fn one_of<const N: usize>(
+    pixels: &[u8],
+    channel: usize,
+    factor: f32,
+    offset: f32,
+    out: &mut [f32],
+) {
+    // Without the call to a panic.
+    let channel = if channel < N { channel } else { N - 1 };
+    for (pixel, out) in pixels.as_chunks::<N>().0.iter().zip(out) {
+        *out = f32::from(pixel[channel]) * factor - offset;
+    }
+}
+
 #[inline(always)]
 pub(crate) fn z_score<S: Simd>(s: S, x: &mut [f32]) {
     let Some((mean, variance)) = mean_variance(s, x) else { return };

@@ -124,10 +124,11 @@ const TILE_BYTES: usize = 64;
 pub(crate) const TILE_COLUMNS: usize = 32;
 
 /// Whether as many rows of as many bytes are worth the configuration of tiles, which takes as long as
-/// lanes of four take for eight rows of 256 bytes.
+/// lanes of four take for eight rows of 256 bytes; for one or two rows those have blocks of their own,
+/// and need less time than tiles need to be filled.
 #[inline(always)]
 pub(crate) fn fill_tiles(rows: usize, depth: usize) -> bool {
-    rows.div_ceil(8) * depth >= 256
+    rows > 2 && rows.div_ceil(8) * depth >= 256
 }
 
 /// How many bytes of rows of `len` go into tiles in one step: a multiple of four, and no more than the
@@ -306,48 +307,57 @@ pub(crate) fn transpose<S: Simd>(
     to: &mut [u8],
     width: usize,
 ) {
-    let (whole, quads) = (len / 4, len.div_ceil(4));
+    const { assert!(S::LANES <= MOST_LANES) };
+    let quads = len.div_ceil(4);
     let inside = rows == 0 || (rows - 1) * stride + len <= from.len();
-    if !inside || rows > width || quads * 4 * width > to.len() {
+    if !inside || rows > width || width % S::LANES != 0 || quads * 4 * width > to.len() {
         return;
     }
     let (from, to) = (from.as_ptr(), to.as_mut_ptr());
     let mut j = 0;
     while j < width {
+        let exist = rows.saturating_sub(j);
         let mut k = 0;
-        // SAFETY: what is read is inside of `rows` rows of `len` bytes, and what is written inside
-        // of `quads` rows of `width` elements.
+        // SAFETY: what is read is inside of `rows` rows of `len` bytes, and what is written inside of
+        // `quads` rows of `width` elements, of which whole registers are left at `j`.
         unsafe {
-            let exist = j + S::LANES <= rows;
-            let lanes = if exist { S::LANES } else { 1 };
-            if exist {
-                while k + 4 <= whole {
-                    let found = s.load_transposed(from.add(j * stride + 4 * k), stride);
-                    for (i, found) in found.into_iter().enumerate() {
+            while exist >= S::LANES && 4 * k + 16 <= len {
+                let found = s.load_transposed(from.add(j * stride + 4 * k), stride);
+                for (i, found) in found.into_iter().enumerate() {
+                    s.store(to.add(4 * ((k + i) * width + j)).cast(), found);
+                }
+                k += 4;
+            }
+            // At the edges, what exists goes through memory that is zero otherwise.
+            let mut part = [[0_u64; 2]; MOST_LANES];
+            while k < quads {
+                let left = len - 4 * k;
+                let (first, second) = if left < 8 { (left, 0) } else { (8, left - 8) };
+                for (i, part) in part.iter_mut().enumerate() {
+                    let row = from.wrapping_add((j + i) * stride + 4 * k);
+                    if i < exist && left >= 16 {
+                        *part = row.cast::<[u64; 2]>().read_unaligned();
+                    } else if i < exist {
+                        let rest = super::read_half(row.wrapping_add(8), second);
+                        // In the order of memory.
+                        *part = [super::read_half(row, first).to_le(), rest.to_le()];
+                    }
+                }
+                let found = s.load_transposed(part.as_ptr().cast(), 16);
+                for (i, found) in found.into_iter().enumerate() {
+                    if k + i < quads {
                         s.store(to.add(4 * ((k + i) * width + j)).cast(), found);
                     }
-                    k += 4;
                 }
+                k += 4;
             }
-            while k < quads {
-                for j in j..j + lanes {
-                    let count = if j >= rows {
-                        0
-                    } else if k < whole {
-                        4
-                    } else {
-                        len % 4
-                    };
-                    let row = from.wrapping_add(j * stride + 4 * k);
-                    let found = (super::read_half(row, count) as u32).to_le_bytes();
-                    to.add(4 * (k * width + j)).cast::<[u8; 4]>().write(found);
-                }
-                k += 1;
-            }
-            j += lanes;
         }
+        j += S::LANES;
     }
 }
+
+/// Lanes of four bytes in the widest register.
+const MOST_LANES: usize = 16;
 
 /// Numbers whose bytes may be looked at.
 pub(crate) trait Number: Copy {}
@@ -365,6 +375,21 @@ pub(crate) fn copy<S: Simd, const V: usize>(s: S, from: &[f32], to: &mut [f32]) 
         unsafe {
             s.store(to.as_mut_ptr().add(v * S::LANES), s.load(from.as_ptr().add(v * S::LANES)))
         };
+    }
+}
+
+/// Copies as many values as `from` has, and makes the others zero; `to` is whole registers.
+#[inline(always)]
+pub(crate) fn copy_padded<S: Simd>(s: S, from: &[f32], to: &mut [f32]) {
+    let (lanes, mut at) = (S::LANES, 0);
+    while at + lanes <= to.len() {
+        // SAFETY: a register is left of `to` at `at`, and of `from` what is read of it.
+        unsafe {
+            let (from, left) = (from.as_ptr().wrapping_add(at), from.len().saturating_sub(at));
+            let found = if left >= lanes { s.load(from) } else { s.load_partial(from, left) };
+            s.store(to.as_mut_ptr().add(at), found);
+        }
+        at += lanes;
     }
 }
 

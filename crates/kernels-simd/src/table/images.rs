@@ -27,6 +27,16 @@ family! {
     pub fn normalize_u8(x: &[u8], mean: f32, std: f32, out: &mut [f32]) {
         check { same_len(x.len(), out.len()); positive(std) } run images::normalize_u8
     }
+    pub(crate) fn normalize_channel(
+        pixels: &[u8],
+        channels: usize,
+        channel: usize,
+        mean: f32,
+        std: f32,
+        out: &mut [f32],
+    ) {
+        check {} run images::normalize_channel
+    }
     /// `(x - mean) / (σ + 1e-8)` with the population's mean and standard deviation, in place;
     /// nothing happens to an empty slice.
     pub fn z_score(x: &mut [f32]) {

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 use super::{Rows, same_len};
-use crate::kernels::distance::{self, Dot, Floats, L2};
+use crate::kernels::distance::{self, Cosines, Dot, Floats, L2};
 use crate::kernels::many;
 use crate::simd::{Bf16, F16, F32, I8AsF32};
 
@@ -35,6 +35,17 @@ family! {
     fn l2_squared_f32_f16_rows(query: &[f32], rows: Rows<'_, f16>, ids: Option<&[u32]>, out: &mut [f32]) {
         check {} run many::rows::<_, Floats<L2, F32, F16>>
     }
+    /// The cosine similarity of an `f32` query and a stored `f16` vector; as
+    /// [`Kernels::cosine`](super::Kernels::cosine).
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn cosine_f32_f16(a: &[f32], b: &[f16]) -> f32 {
+        check { same_len(a.len(), b.len()) } run distance::cosine::<_, F32, F16>
+    }
+    fn cosine_f32_f16_rows(query: &[f32], rows: Rows<'_, f16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Cosines<F32, F16>>
+    }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `bf16` vector, as `f32`.
     ///
     /// Error at most `n · ε · Σ |aᵢ bᵢ|`.
@@ -59,6 +70,17 @@ family! {
     }
     fn l2_squared_f32_bf16_rows(query: &[f32], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
         check {} run many::rows::<_, Floats<L2, F32, Bf16>>
+    }
+    /// The cosine similarity of an `f32` query and a stored `bf16` vector; as
+    /// [`Kernels::cosine`](super::Kernels::cosine).
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn cosine_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
+        check { same_len(a.len(), b.len()) } run distance::cosine::<_, F32, Bf16>
+    }
+    fn cosine_f32_bf16_rows(query: &[f32], rows: Rows<'_, bf16>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Cosines<F32, Bf16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `i8` vector, as `f32`.
     ///
@@ -87,13 +109,27 @@ family! {
     fn l2_squared_f32_i8_rows(query: &[f32], rows: Rows<'_, i8>, ids: Option<&[u32]>, out: &mut [f32]) {
         check {} run many::rows::<_, Floats<L2, F32, I8AsF32>>
     }
+    /// The cosine similarity of an `f32` query and a stored `i8` vector; as
+    /// [`Kernels::cosine`](super::Kernels::cosine). The scale of stored bytes cancels out.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn cosine_f32_i8(a: &[f32], b: &[i8]) -> f32 {
+        check { same_len(a.len(), b.len()) } run distance::cosine::<_, F32, I8AsF32>
+    }
+    fn cosine_f32_i8_rows(query: &[f32], rows: Rows<'_, i8>, ids: Option<&[u32]>, out: &mut [f32]) {
+        check {} run many::rows::<_, Cosines<F32, I8AsF32>>
+    }
 }
 
 in_numbers! {
     "the inner product", f32, 1 * f16 => f32: dot_f32_f16_many, dot_f32_f16_gather, dot_f32_f16_rows;
     "the squared Euclidean distance", f32, 1 * f16 => f32: l2_squared_f32_f16_many, l2_squared_f32_f16_gather, l2_squared_f32_f16_rows;
+    "the cosine similarity", f32, 1 * f16 => f32: cosine_f32_f16_many, cosine_f32_f16_gather, cosine_f32_f16_rows;
     "the inner product", f32, 1 * bf16 => f32: dot_f32_bf16_many, dot_f32_bf16_gather, dot_f32_bf16_rows;
     "the squared Euclidean distance", f32, 1 * bf16 => f32: l2_squared_f32_bf16_many, l2_squared_f32_bf16_gather, l2_squared_f32_bf16_rows;
+    "the cosine similarity", f32, 1 * bf16 => f32: cosine_f32_bf16_many, cosine_f32_bf16_gather, cosine_f32_bf16_rows;
     "the inner product", f32, 1 * i8 => f32: dot_f32_i8_many, dot_f32_i8_gather, dot_f32_i8_rows;
     "the squared Euclidean distance", f32, 1 * i8 => f32: l2_squared_f32_i8_many, l2_squared_f32_i8_gather, l2_squared_f32_i8_rows;
+    "the cosine similarity", f32, 1 * i8 => f32: cosine_f32_i8_many, cosine_f32_i8_gather, cosine_f32_i8_rows;
 }

@@ -47,8 +47,8 @@ where
     });
 }
 
-fn check_cosine<A: Poison + Into<f64>>(cosine: Pair<A, A>) {
-    each_pair(|kernels, a: &[A], b: &[A]| {
+fn check_cosine<A: Poison + Into<f64>, B: Poison + Into<f64>>(cosine: Pair<A, B>) {
+    each_pair(|kernels, a: &[A], b: &[B]| {
         let norms = (sums(a, a)[0] * sums(b, b)[0]).sqrt();
         let want = if norms == 0.0 { 0.0 } else { sums(a, b)[0] / norms };
         let bound = 2.0 * (a.len() + 3) as f64 * EPSILON;
@@ -59,12 +59,15 @@ fn check_cosine<A: Poison + Into<f64>>(cosine: Pair<A, A>) {
 pub(crate) fn distances_of_halves_are_within_their_bound() {
     check::<f16, f16>(Kernels::dot_f16, Kernels::l2_squared_f16);
     check::<bf16, bf16>(Kernels::dot_bf16, Kernels::l2_squared_bf16);
-    check_cosine::<f16>(Kernels::cosine_f16);
-    check_cosine::<bf16>(Kernels::cosine_bf16);
+    check_cosine::<f16, f16>(Kernels::cosine_f16);
+    check_cosine::<bf16, bf16>(Kernels::cosine_bf16);
 }
 
 pub(crate) fn mixed_distances_are_within_their_bound() {
     check::<f32, f16>(Kernels::dot_f32_f16, Kernels::l2_squared_f32_f16);
     check::<f32, bf16>(Kernels::dot_f32_bf16, Kernels::l2_squared_f32_bf16);
     check::<f32, i8>(Kernels::dot_f32_i8, Kernels::l2_squared_f32_i8);
+    check_cosine::<f32, f16>(Kernels::cosine_f32_f16);
+    check_cosine::<f32, bf16>(Kernels::cosine_f32_bf16);
+    check_cosine::<f32, i8>(Kernels::cosine_f32_i8);
 }

@@ -278,6 +278,31 @@ pub(crate) fn whole_images_equal_their_rows() {
     }
 }
 
+/// With the means and deviations of ImageNet, and one for what it does not know.
+pub(crate) fn planes_are_channels_normalised() {
+    const MEANS: [f32; 4] = [0.485, 0.456, 0.406, 0.5];
+    const STDS: [f32; 4] = [0.229, 0.224, 0.225, 0.25];
+    let mut values = Values::new(20);
+    for (width, height, gap) in [(1, 1, 0), (1, 5, 2), (33, 7, 0), (200, 3, 9)] {
+        for (channels, count) in [(1, 1), (3, 3), (3, 1), (4, 3), (4, 4)] {
+            let stride = width * channels + gap;
+            let pixels: Vec<u8> = values.of(stride * height - gap);
+            let from = Image::new(&pixels, [width, height], channels, stride);
+            for k in Kernels::available() {
+                let mut planes = vec![7.0; count * width * height];
+                k.normalize_planes(from, &MEANS[..count], &STDS[..count], &mut planes);
+                for (i, got) in planes.iter().enumerate() {
+                    let (c, y, x) = (i / (width * height), i / width % height, i % width);
+                    let byte = f64::from(pixels[y * stride + x * channels + c]);
+                    let want = (byte / 255.0 - f64::from(MEANS[c])) / f64::from(STDS[c]);
+                    let near = (f64::from(*got) - want).abs() < 1e-6;
+                    assert!(near, "{} {channels} [{c}, {y}, {x}]: {got}, {want}", k.isa());
+                }
+            }
+        }
+    }
+}
+
 pub(crate) fn z_score_of_images_is_within_its_bound() {
     let mut values = Values::new(19);
     // Rows whose means are far apart, so that what is between them counts; the last ends early.

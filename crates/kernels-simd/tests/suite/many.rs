@@ -213,6 +213,27 @@ pub(crate) fn halves_in_numbers_equal_one_by_one() {
         K::l2_squared_f32_i8_gather,
         None,
     );
+    check::<f32, f16, f32>(
+        1,
+        K::cosine_f32_f16,
+        K::cosine_f32_f16_many,
+        K::cosine_f32_f16_gather,
+        None,
+    );
+    check::<f32, bf16, f32>(
+        1,
+        K::cosine_f32_bf16,
+        K::cosine_f32_bf16_many,
+        K::cosine_f32_bf16_gather,
+        None,
+    );
+    check::<f32, i8, f32>(
+        1,
+        K::cosine_f32_i8,
+        K::cosine_f32_i8_many,
+        K::cosine_f32_i8_gather,
+        None,
+    );
 }
 
 pub(crate) fn bytes_in_numbers_equal_one_by_one() {

@@ -95,6 +95,7 @@ checks! {
     images::resize_area_is_exact,
     images::area_of_many_pixels_is_exact,
     images::whole_images_equal_their_rows,
+    images::planes_are_channels_normalised,
     images::z_score_of_images_is_within_its_bound,
     reduce::sum_is_within_its_bound,
     reduce::min_max_is_exact_and_passes_over_nan,

@@ -158,7 +158,7 @@ pub(crate) fn few_rows_of_gemm_equal_the_same_among_many() {
         let packed = kernels.pack(plain);
         let all = product(0, m, plain.into());
         assert_eq!(all, product(0, m, (&packed).into()), "{}", kernels.isa());
-        for (first, rows) in [(0, 1), (3, 7), (90, 11)] {
+        for (first, rows) in [(0, 1), (5, 2), (3, 7), (90, 11)] {
             let some = &all[first * n..][..rows * n];
             assert_eq!(some, product(first, rows, plain.into()), "{}", kernels.isa());
             assert_eq!(some, product(first, rows, (&packed).into()), "{}", kernels.isa());
@@ -201,7 +201,7 @@ fn product<T: Copy + Into<i32>>(a: &[T], b: &[i8]) -> i32 {
 
 /// Those of [`shapes`], and sizes around those of tiles.
 fn shapes_of_bytes() -> impl Iterator<Item = [usize; 3]> {
-    let heights = [1, 8, 15, 16, 17, 31, 32, 33, 65];
+    let heights = [1, 2, 3, 8, 15, 16, 17, 31, 32, 33, 65];
     let widths = [1, 15, 16, 17, 31, 32, 33, 49];
     let tiles = heights.into_iter().flat_map(move |m| {
         [63, 64, 65, 256, 260, 321]
