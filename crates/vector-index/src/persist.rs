@@ -211,7 +211,7 @@ impl Vectors {
             },
             dim: self.dim as u32,
             slots: self.slots() as u64,
-            max_norm: self.max_norm,
+            max_norm: self.live().fold(0.0, |most, slot| most.max(self.norms[slot as usize])),
             ..Header::default()
         }
     }
@@ -298,7 +298,6 @@ impl Vectors {
         if !header.max_norm.is_finite() {
             return refuse(format!("the longest vector has length {}", header.max_norm));
         }
-        vectors.max_norm = header.max_norm;
         for &slot in parsed.array::<u32>(Tag::Free)?.iter() {
             if slot as usize >= n || vectors.is_dead(slot) {
                 return refuse(format!("slot {slot} cannot be free, or is free twice"));
@@ -324,9 +323,6 @@ impl Vectors {
             if !codes.chunks_exact(stride.max(1)).all(finite) {
                 return refuse("a factor of a binary code is not finite".into());
             }
-        }
-        if self.metric == Metric::InnerProduct && !self.build_offset().is_finite() {
-            return refuse(format!("the longest vector has length {}", self.max_norm));
         }
         let mut buffer = vec![0.0; self.dim];
         for slot in self.live() {

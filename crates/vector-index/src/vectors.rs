@@ -21,8 +21,6 @@ pub(crate) const ROTATION: u64 = 0;
 /// Vectors by slot, and what only changes need to know of them.
 pub(crate) struct Vectors {
     pub(crate) stored: Stored,
-    /// The largest norm there ever was.
-    pub(crate) max_norm: f32,
     /// Slot of each external id, hashed by the id. Made when first asked for, so that opening a
     /// file does not read all ids.
     slots: OnceLock<HashTable<u32>>,
@@ -75,8 +73,7 @@ impl Vectors {
 
     /// The vectors of `order` in that order, no slot free; see [`Stored::picked`].
     pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
-        let picked = Vectors::from(self.stored.picked(order, capacity));
-        Vectors { max_norm: self.max_norm, ..picked }
+        Vectors::from(self.stored.picked(order, capacity))
     }
 
     /// How many vectors there are.
@@ -189,7 +186,6 @@ impl Vectors {
         // Ids last: that there is one says that the rest is there.
         stored.norms.set_row(slot, 1, |row| row[0] = norm);
         stored.ids.set_row(slot, 1, |row| row[0] = id);
-        self.max_norm = self.max_norm.max(norm);
         if reused.is_some() {
             self.free.pop();
         } else if slot.is_multiple_of(64) {
@@ -247,12 +243,11 @@ impl Vectors {
         self.dead.truncate(last.div_ceil(64));
     }
 
-    /// What building adds to distances so that they are never negative, which the slack of the
-    /// diversity rule needs: under [`Metric::InnerProduct`], `L²` with L the length of the longest
-    /// vector; `L² − a·b` is half the squared Euclidean distance between unit vectors.
-    pub(crate) fn build_offset(&self) -> f32 {
+    /// The length of a vector where it decides about links, which is under
+    /// [`Metric::InnerProduct`]; 0 elsewhere.
+    pub(crate) fn lift_length(&self, slot: u32) -> f32 {
         match self.metric {
-            Metric::InnerProduct => self.max_norm * self.max_norm,
+            Metric::InnerProduct => self.norms[slot as usize],
             Metric::Cosine | Metric::L2Squared => 0.0,
         }
     }
@@ -295,7 +290,6 @@ impl From<Stored> for Vectors {
         Vectors {
             prepared: vec![0.0; stored.dim],
             stored,
-            max_norm: 0.0,
             slots: OnceLock::new(),
             free: Vec::new(),
             dead,

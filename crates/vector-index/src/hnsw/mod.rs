@@ -86,9 +86,10 @@ impl HnswConfig {
 /// up, nor is the link back, so the bottom layer contains a spanning tree: no vector becomes
 /// unreachable, however many duplicates or outliers there are, and `ef ≥ n` finds everything.
 ///
-/// Under [`Metric::InnerProduct`] the graph is built by Euclidean distance after lifting all
-/// vectors to one length by an extra coordinate that is computed, not stored (Bachrach and others,
-/// 2014); searches use the plain inner product, which ranks the same.
+/// Under [`Metric::InnerProduct`] candidates are found and ordered by the plain inner product. Which of
+/// them are links is decided by Euclidean distance after lifting the shorter of two vectors to the
+/// length of the longer by an extra coordinate that is computed, not stored (after Bachrach and others,
+/// 2014, who lift all to one length).
 ///
 /// Costs: a search computes some hundreds to thousands of distances, growing with the logarithm of
 /// `n` and in proportion to `ef`; an insertion the same with `ef_construction` and a little more.
