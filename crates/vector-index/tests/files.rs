@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "maps files that nobody else writes to")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use crate::data::{Shape, below, fill, graph, rng, vectors};
 use edgekit_vector_index::{
@@ -148,6 +149,42 @@ fn a_mapped_index_is_read_only_and_outlives_a_replacement() {
     hnsw(Metric::L2Squared, Storage::F16, 90).save(&path).unwrap();
     assert_eq!(answers(&mapped), before);
     assert!(mapped.memory_bytes() < 60 * 40, "{} bytes on the heap", mapped.memory_bytes());
+}
+
+/// Whoever opens the path meanwhile finds one of the files, whole.
+#[test]
+fn many_threads_may_save_to_one_path() {
+    let (directory, path) = place();
+    let indexes: Vec<_> = (60..66).map(|n| hnsw(Metric::Cosine, Storage::F32, n)).collect();
+    let whole: Vec<Vec<u8>> = indexes
+        .iter()
+        .map(|index| {
+            let mut bytes = Vec::new();
+            index.write_to(&mut bytes).unwrap();
+            bytes
+        })
+        .collect();
+    indexes[0].save(&path).unwrap();
+    let (path, whole, saving) = (&path, &whole, &AtomicUsize::new(indexes.len()));
+    std::thread::scope(|scope| {
+        for index in &indexes {
+            scope.spawn(move || {
+                let saved = (0..30).try_for_each(|_| index.save(path));
+                saving.fetch_sub(1, SeqCst);
+                saved.unwrap();
+            });
+        }
+        while saving.load(SeqCst) > 0 {
+            let found = std::fs::read(path).unwrap();
+            assert!(whole.contains(&found), "{} bytes that nobody saved", found.len());
+        }
+    });
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left");
+    // What cannot be moved into place is taken away again.
+    let taken = directory.path().join("directory");
+    std::fs::create_dir_all(taken.join("full")).unwrap();
+    assert_eq!(indexes[0].save(&taken).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left");
 }
 
 #[test]
