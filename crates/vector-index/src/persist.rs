@@ -9,7 +9,7 @@ use crate::file::{Header, Parsed, Source, Tag, refuse, save, write_to};
 use crate::hnsw::{HnswIndex, Links};
 use crate::store::Body;
 use crate::stored::Stored;
-use crate::vectors::{ROTATION, Vectors, check_dim};
+use crate::vectors::{ROTATION, Vectors, check_dim, check_sums};
 use crate::{Error, ErrorKind, FlatIndex, HnswConfig, Metric, Originals, Storage};
 
 const FLAT: u8 = 1;
@@ -266,6 +266,9 @@ impl Vectors {
             1 => (Storage::F16, Body::F16(parsed.exact(Tag::Codes, halves(by_line(2, dim)))?)),
             2 => (Storage::Bf16, Body::Bf16(parsed.exact(Tag::Codes, halves(by_line(2, dim)))?)),
             3 => {
+                if let Err(error) = check_sums(CodeBits::Eight, dim) {
+                    return refuse(error.to_string());
+                }
                 let codec = parsed.codec(CodeBits::Eight)?;
                 let codes = parsed.exact(Tag::Codes, row_len(&codec))?;
                 (Storage::Int8(originals), Body::Int8(codec, codes, squares()?))

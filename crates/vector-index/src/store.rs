@@ -25,7 +25,7 @@ pub enum Storage {
     F16,
     /// Two bytes a value, 8 significant bits and the range of `f32`.
     Bf16,
-    /// One byte a value on a grid learned per dimension from a sample.
+    /// One byte a value on a grid learned per dimension from a sample; up to 131,071 values.
     Int8(Originals),
     /// Half a byte a value on such a grid: for re-ranking, not on its own.
     Int4(Originals),

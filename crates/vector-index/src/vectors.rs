@@ -303,6 +303,19 @@ fn swap_remove<T: bytemuck::Pod>(slab: &mut Slab<T>, at: usize) {
     values.truncate(values.len() - 1);
 }
 
+/// Refuses codes so long that the sum of their products may not fit an `i32`. Four bits fit at any
+/// dimension that an index takes: 2²⁰ · 15 · 127 < 2³¹.
+pub(crate) fn check_sums(bits: CodeBits, dim: usize) -> Result<(), Error> {
+    const EIGHT: usize = 131_071;
+    if bits == CodeBits::Eight && dim > EIGHT {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("dim is {dim}; `Int8` takes up to {EIGHT} values, `Int4` and `F16` any number"),
+        ));
+    }
+    Ok(())
+}
+
 pub(crate) fn check_dim(dim: usize) -> Result<(), Error> {
     if dim == 0 || dim > 1 << 20 {
         return Err(Error::new(
@@ -314,6 +327,7 @@ pub(crate) fn check_dim(dim: usize) -> Result<(), Error> {
 }
 
 fn learn(metric: Metric, dim: usize, bits: CodeBits, sample: &[f32]) -> Result<ScalarCodec, Error> {
+    check_sums(bits, dim)?;
     let rows = sample_rows(metric, dim, sample)?;
     ScalarCodec::learn(bits, dim, rows.chunks_exact(dim)).map_err(refused)
 }

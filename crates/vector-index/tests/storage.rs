@@ -80,6 +80,37 @@ fn exact_distances_come_from_the_originals() {
     }
 }
 
+/// At the ends of the codes' ranges, where sums are largest.
+#[test]
+fn rows_of_any_length_are_summed_or_refused() {
+    let (int8, int4) = (Storage::Int8(Originals::None), Storage::Int4(Originals::None));
+    for (storage, dim) in [(int8, 131_071), (int4, 1 << 20)] {
+        let (low, high) = (vec![-1.0; dim], vec![1.0; dim]);
+        let sample = [&low[..], &high].concat();
+        let mut flat = FlatIndex::trained(dim, Metric::L2Squared, storage, &sample).unwrap();
+        flat.insert(0, &low).unwrap();
+        flat.insert(1, &high).unwrap();
+        let mut scratch = Scratch::new();
+        for (query, far) in [(&low, 1), (&high, 0)] {
+            let found = flat.search(query, 2, &graph(2), &mut scratch).unwrap();
+            let (near, distant) = (found[0].distance, found[1].distance / (4.0 * dim as f32));
+            assert!(found[1].id == far && near.abs() < 0.01 * dim as f32, "{storage:?}: {found:?}");
+            assert!((distant - 1.0).abs() < 0.01, "{storage:?}: {found:?}");
+        }
+    }
+    let row = vec![1.0; 131_072];
+    let error = FlatIndex::trained(row.len(), Metric::Cosine, int8, &row).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    // Nor are such rows built by codes of a byte.
+    let metric = Metric::InnerProduct;
+    let mut index =
+        HnswIndex::new(row.len(), HnswConfig { metric, ..HnswConfig::default() }).unwrap();
+    index.insert_many(&[1, 2], &[&row[..], &row].concat()).unwrap();
+    let found =
+        index.search_filtered(&row, 2, &graph(2), &|_| true, &mut Scratch::new()).map(<[_]>::len);
+    assert_eq!(found.unwrap(), 2);
+}
+
 #[test]
 fn codes_need_a_sample() {
     let codes = Storage::Int8(Originals::None);

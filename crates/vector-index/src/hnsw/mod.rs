@@ -124,7 +124,8 @@ impl HnswIndex {
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) for a setting outside its range, unless `dim` is 1 to
-    /// 1,048,576, and for a storage whose codes must be [`trained`](Self::trained).
+    /// 1,048,576 (131,071 with [`Storage::Int8`]), and for a storage whose codes must be
+    /// [`trained`](Self::trained).
     pub fn new(dim: usize, config: HnswConfig) -> Result<Self, Error> {
         HnswIndex::trained(dim, config, &[])
     }
