@@ -78,7 +78,8 @@ pub trait Index: Send + Sync {
     ///
     /// [`Dimension`](crate::ErrorKind::Dimension) unless it has [`dim`](Index::dim) values,
     /// [`NotFinite`](crate::ErrorKind::NotFinite) for NaN, infinities and values too large for
-    /// distances or for the storage, [`DuplicateId`](crate::ErrorKind::DuplicateId) if `id` is
+    /// distances or for the storage, [`Underflow`](crate::ErrorKind::Underflow) if all are too small for
+    /// the storage, [`DuplicateId`](crate::ErrorKind::DuplicateId) if `id` is
     /// taken, [`Full`](crate::ErrorKind::Full) beyond 2³¹ vectors,
     /// [`ReadOnly`](crate::ErrorKind::ReadOnly) if the index is a mapped file. The index is
     /// unchanged then.

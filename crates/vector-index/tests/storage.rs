@@ -133,6 +133,28 @@ fn a_narrow_beam_is_as_wide_as_what_is_scored_again() {
 }
 
 #[test]
+fn what_would_be_stored_as_zero_is_refused() {
+    let sample = [1.0, 1.0, -1.0, -1.0];
+    let metric = Metric::InnerProduct;
+    for (storage, least) in [
+        (Storage::F16, 2.0_f32.powi(-24)),
+        (Storage::Int8(Originals::F16), 2.0_f32.powi(-24)),
+        (Storage::Bf16, 2.0_f32.powi(-133)),
+    ] {
+        let mut flat = FlatIndex::trained(2, metric, storage, &sample).unwrap();
+        let error = flat.insert(1, &[least / 2.0, 0.0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Underflow, "{storage:?}: {error}");
+        assert!(!flat.contains(1));
+        flat.insert(1, &[0.0, 0.0]).unwrap();
+        flat.insert(2, &[least, least / 2.0]).unwrap();
+        assert_eq!(flat.vector(2), Some(vec![least, 0.0]), "{storage:?}");
+        // Of unit length, nothing is too small.
+        let mut flat = FlatIndex::trained(2, Metric::Cosine, storage, &sample).unwrap();
+        flat.insert(1, &[1e-30, 0.0]).unwrap();
+    }
+}
+
+#[test]
 fn codes_need_a_sample() {
     let codes = Storage::Int8(Originals::None);
     let config = HnswConfig { storage: codes, ..HnswConfig::default() };
