@@ -94,7 +94,7 @@ pub(crate) struct Query {
     planes: AVec<u8, ConstAlign<64>>,
     split: Option<Planes>,
     differing: Vec<u32>,
-    /// Holds a decoded row.
+    /// Holds a decoded row, or the query rotated.
     pub(crate) buffer: Vec<f32>,
 }
 
@@ -302,7 +302,8 @@ impl Store {
         let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };
         if let Body::Binary(codec, _) = &self.body {
             query.planes.resize(codec.planes_len(), 0);
-            query.split = Some(codec.split(&query.values, origin, &mut query.planes));
+            let Query { values, planes, buffer, .. } = &mut *query;
+            query.split = Some(codec.split_in(values, origin, planes, buffer));
             let own = query.values.iter().zip(codec.middle()).map(|(q, m)| (q - m) * (q - m));
             query.bias = if origin == Origin::Middle { own.sum() } else { self.offset() };
             return;
