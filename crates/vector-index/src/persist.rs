@@ -211,7 +211,7 @@ impl Vectors {
             },
             dim: self.dim as u32,
             slots: self.slots() as u64,
-            max_norm: self.live().fold(0.0, |most, slot| most.max(self.norms[slot as usize])),
+            max_norm: self.max_norm,
             ..Header::default()
         }
     }
@@ -301,6 +301,7 @@ impl Vectors {
         if !header.max_norm.is_finite() {
             return refuse(format!("the longest vector has length {}", header.max_norm));
         }
+        vectors.max_norm = header.max_norm;
         for &slot in parsed.array::<u32>(Tag::Free)?.iter() {
             if slot as usize >= n || vectors.is_dead(slot) {
                 return refuse(format!("slot {slot} cannot be free, or is free twice"));
@@ -327,13 +328,18 @@ impl Vectors {
                 return refuse("a factor of a binary code is not finite".into());
             }
         }
+        // NaN is in no range.
+        let norm = |&slot: &u32| self.norms[slot as usize];
+        if let Some(slot) = self.live().find(|slot| !(0.0..=self.max_norm).contains(&norm(slot))) {
+            let (norm, max) = (norm(&slot), self.max_norm);
+            return refuse(format!("vector {slot} has length {norm}, and the longest one {max}"));
+        }
         let mut buffer = vec![0.0; self.dim];
         for slot in self.live() {
             let originals = self.originals.as_ref().filter(|store| !store.is_mapped());
             for store in [Some(&self.codes), originals].into_iter().flatten() {
                 let row = store.row(slot, &mut buffer);
                 let square: f32 = row.iter().map(|x| x * x).sum();
-                // NaN is in no range.
                 if !(0.0..=f32::MAX / 4.0).contains(&square) {
                     return refuse(format!("vector {slot} is not finite or too long"));
                 }

@@ -21,6 +21,8 @@ pub(crate) const ROTATION: u64 = 0;
 /// Vectors by slot, and what only changes need to know of them.
 pub(crate) struct Vectors {
     pub(crate) stored: Stored,
+    /// The largest norm there ever was.
+    pub(crate) max_norm: f32,
     /// Slot of each external id, hashed by the id. Made when first asked for, so that opening a
     /// file does not read all ids.
     slots: OnceLock<HashTable<u32>>,
@@ -73,7 +75,8 @@ impl Vectors {
 
     /// The vectors of `order` in that order, no slot free; see [`Stored::picked`].
     pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
-        Vectors::from(self.stored.picked(order, capacity))
+        let picked = Vectors::from(self.stored.picked(order, capacity));
+        Vectors { max_norm: self.max_norm, ..picked }
     }
 
     /// How many vectors there are.
@@ -186,6 +189,7 @@ impl Vectors {
         // Ids last: that there is one says that the rest is there.
         stored.norms.set_row(slot, 1, |row| row[0] = norm);
         stored.ids.set_row(slot, 1, |row| row[0] = id);
+        self.max_norm = self.max_norm.max(norm);
         if reused.is_some() {
             self.free.pop();
         } else if slot.is_multiple_of(64) {
@@ -204,6 +208,12 @@ impl Vectors {
             return Err(Error::dimension(self.dim, vector.len()));
         }
         let norm = self.metric.prepare(vector, &mut self.prepared)?;
+        if norm == f32::INFINITY {
+            return Err(Error::new(
+                ErrorKind::NotFinite,
+                "the vector's length is beyond the range of f32; scale the data down",
+            ));
+        }
         self.codes.check(&self.prepared)?;
         if let Some(originals) = &self.originals {
             originals.check(&self.prepared)?;
@@ -290,6 +300,7 @@ impl From<Stored> for Vectors {
         Vectors {
             prepared: vec![0.0; stored.dim],
             stored,
+            max_norm: 0.0,
             slots: OnceLock::new(),
             free: Vec::new(),
             dead,

@@ -61,7 +61,7 @@ pub(crate) fn place() -> (TempDir, PathBuf) {
 
 #[test]
 fn what_is_saved_comes_back_read_or_mapped() {
-    for metric in [Metric::Cosine, Metric::L2Squared] {
+    for metric in [Metric::Cosine, Metric::InnerProduct, Metric::L2Squared] {
         for storage in KINDS {
             let (directory, path) = place();
             let index = hnsw(metric, storage, 150);
@@ -275,6 +275,7 @@ impl Forged {
 const SQUARES: u32 = 2;
 const STEPS: u32 = 4;
 const ORIGINALS: u32 = 5;
+const NORMS: u32 = 6;
 const IDS: u32 = 7;
 const BASE: u32 = 9;
 const UPPER: u32 = 10;
@@ -341,6 +342,9 @@ fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_ma
         ("NaN step", forged().section(STEPS, 0, &f32::NAN.to_le_bytes())),
         ("NaN in an original", forged().section(ORIGINALS, 64, &[0xff; 2])),
         ("endless square", forged().section(SQUARES, 4, &f32::INFINITY.to_le_bytes())),
+        ("length of NaN", forged().section(NORMS, 4, &f32::NAN.to_le_bytes())),
+        ("negative length", forged().section(NORMS, 4, &(-1.0_f32).to_le_bytes())),
+        ("length beyond the longest", forged().section(NORMS, 4, &1e9_f32.to_le_bytes())),
         ("two equal ids", forged().section(IDS, 8, &2_u64.to_le_bytes())),
         ("link beyond the end", forged().section(BASE, 40, &40_u32.to_le_bytes())),
         ("link far beyond", forged().section(BASE, 40, &(u32::MAX - 1).to_le_bytes())),
