@@ -92,7 +92,8 @@ impl HnswConfig {
 /// 2014, who lift all to one length).
 ///
 /// Costs: a search computes some hundreds to thousands of distances, growing with the logarithm of
-/// `n` and in proportion to `ef`; an insertion the same with `ef_construction` and a little more.
+/// `n` and in proportion to `ef`, and clears two sets of a bit a vector; an insertion the same with
+/// `ef_construction` and a little more.
 /// Memory is the vectors' `4 · dim` bytes (rounded up to 64) and about `8 · m + 40` beside them,
 /// all in a few flat arrays.
 ///
