@@ -1,6 +1,6 @@
 //! The interface that every index of this crate has.
 
-use crate::{Error, Metric, Scratch};
+use crate::{Error, ErrorKind, Metric, Scratch};
 
 /// A vector that a search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -191,7 +191,15 @@ pub(crate) fn one_by_one<I: Index + ?Sized>(
         .collect()
 }
 
-fn check_whole(dim: usize, queries: &[f32]) -> Result<(), Error> {
+/// Refuses a radius that nothing can be compared with.
+pub(crate) fn check_radius(radius: f32) -> Result<(), Error> {
+    if radius.is_nan() {
+        return Err(Error::new(ErrorKind::NotFinite, "the radius is NaN; nothing is within it"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_whole(dim: usize, queries: &[f32]) -> Result<(), Error> {
     match queries.len() % dim {
         0 => Ok(()),
         rest => Err(Error::dimension(dim, rest)),
