@@ -1,7 +1,7 @@
 //! Exact search: every vector is scored.
 
 use crate::batch::QUERIES;
-use crate::index::one_by_one;
+use crate::index::{check_radius, one_by_one};
 use crate::scratch::Scratch;
 use crate::vectors::Vectors;
 use crate::{Error, Filter, Index, Metric, Neighbor, SearchParams, Storage};
@@ -120,6 +120,7 @@ impl Index for FlatIndex {
         _: &SearchParams,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
+        check_radius(radius)?;
         self.vectors.prepare_query(query, &mut scratch.query)?;
         self.vectors.scan_range(self.vectors.dead(), radius, scratch);
         self.vectors.report(usize::MAX, scratch);

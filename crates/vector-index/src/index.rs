@@ -132,11 +132,13 @@ pub trait Index: Send + Sync {
     ) -> Result<&'s [Neighbor], Error>;
 
     /// All vectors at most `radius` away from `query`, nearest first. An exact index finds all; a
-    /// graph index widens its beam until it holds more than that, and may miss some.
+    /// graph index widens its beam until it holds more than that, and may miss some. There is no filter:
+    /// drop from the result what should not be in it. Nothing is within a negative radius but under
+    /// [`Metric::InnerProduct`], all within an infinite one.
     ///
     /// # Errors
     ///
-    /// As [`search`](Index::search).
+    /// As [`search`](Index::search), and [`NotFinite`](crate::ErrorKind::NotFinite) for a radius of NaN.
     fn search_range<'s>(
         &self,
         query: &[f32],

@@ -3,6 +3,7 @@
 use super::HnswConfig;
 use super::walk::Graph;
 use crate::hash::mix64;
+use crate::index::check_radius;
 use crate::stored::{Stored, is_dead};
 use crate::{Error, Filter, Method, Scratch, SearchParams, Storage};
 
@@ -88,6 +89,7 @@ impl<G: Graph> Search<'_, G> {
         params: &SearchParams,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
+        check_radius(radius)?;
         self.stored.prepare_query(query, &mut scratch.query)?;
         let mut ef = self.beam_width(1, params);
         loop {

@@ -91,7 +91,7 @@ impl HnswIndex {
     ///
     /// # Errors
     ///
-    /// As [`recall`](Self::recall).
+    /// As [`recall`](Self::recall), and [`Config`](ErrorKind::Config) for a target of NaN.
     pub fn autotune(
         &self,
         queries: &[f32],
@@ -99,6 +99,9 @@ impl HnswIndex {
         target: f64,
         mut now: impl FnMut() -> Duration,
     ) -> Result<Tuned, Error> {
+        if target.is_nan() {
+            return Err(Error::new(ErrorKind::Config, "the target is NaN; 0.95 is usual"));
+        }
         let truth = self.truth(queries, k)?;
         let mut scratch = Scratch::new();
         let n = queries.len() / self.dim();
