@@ -55,6 +55,16 @@ impl FlatIndex {
     ) -> Result<Self, Error> {
         Ok(FlatIndex { vectors: Vectors::new(metric, dim, storage, sample)? })
     }
+
+    /// What is stored of each vector.
+    pub fn storage(&self) -> Storage {
+        self.vectors.storage
+    }
+
+    /// The ids of all vectors, in no particular order.
+    pub fn ids(&self) -> impl Iterator<Item = u64> {
+        self.vectors.live().map(|slot| self.vectors.id(slot))
+    }
 }
 
 impl Index for FlatIndex {

@@ -131,6 +131,12 @@ impl Vectors {
             + (self.dead.capacity() * 8 + self.free.capacity() * 4)
     }
 
+    /// Bytes of heap memory in use by ids, their table, and lengths.
+    pub(crate) fn id_bytes(&self) -> usize {
+        let table = self.slots.get().map_or(0, HashTable::allocation_size);
+        self.ids.memory_bytes() + self.norms.memory_bytes() + table
+    }
+
     /// Makes room for `additional` more vectors at once.
     pub(crate) fn reserve(&mut self, additional: usize) {
         if self.is_mapped() {

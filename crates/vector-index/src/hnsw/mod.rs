@@ -16,7 +16,9 @@ use std::fmt;
 use crate::hash::mix64;
 use crate::scratch::Visited;
 use crate::vectors::Vectors;
-use crate::{Error, ErrorKind, Filter, Index, Metric, Neighbor, Scratch, SearchParams, Storage};
+use crate::{
+    Error, ErrorKind, Filter, Index, Method, Metric, Neighbor, Scratch, SearchParams, Storage,
+};
 use insert::Build;
 pub(crate) use links::{Links, MAX_LEVEL, NONE};
 pub(crate) use search::Search;
@@ -152,6 +154,16 @@ impl HnswIndex {
     /// The settings the index was made with.
     pub fn config(&self) -> &HnswConfig {
         &self.config
+    }
+
+    /// The ids of all vectors, in no particular order.
+    pub fn ids(&self) -> impl Iterator<Item = u64> {
+        self.vectors.live().map(|slot| self.vectors.id(slot))
+    }
+
+    /// How [`search`](Index::search) would find the `k` nearest: what [`Method::Auto`] comes to.
+    pub fn method_for(&self, k: usize, params: &SearchParams) -> Method {
+        self.searching().method(k, params)
     }
 
     /// How many layers the graph has: 0 while it is empty, 1 until some vector is drawn upwards.

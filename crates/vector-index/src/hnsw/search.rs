@@ -110,6 +110,11 @@ impl<G: Graph> Search<'_, G> {
         }
     }
 
+    /// Whether [`nearest`](Self::nearest) scans or walks.
+    pub(crate) fn method(&self, k: usize, params: &SearchParams) -> Method {
+        if self.scans(self.beam_width(k, params), params) { Method::Scan } else { Method::Graph }
+    }
+
     /// How many candidates a search for `k` keeps.
     fn beam_width(&self, k: usize, params: &SearchParams) -> usize {
         let (least, _) = self.config.storage.beam(k);
