@@ -46,7 +46,8 @@ impl FlatIndex {
     /// # Errors
     ///
     /// As [`new`](Self::new), and [`Config`](crate::ErrorKind::Config) if codes have no sample of
-    /// whole vectors and beyond 131,071 dimensions with [`Storage::Int8`], [`NotFinite`](crate::ErrorKind::NotFinite) if it cannot be stored.
+    /// whole vectors and beyond 131,071 dimensions with [`Storage::Int8`],
+    /// [`NotFinite`](crate::ErrorKind::NotFinite) if it cannot be stored.
     pub fn trained(
         dim: usize,
         metric: Metric,
