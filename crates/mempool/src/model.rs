@@ -7,10 +7,11 @@
 #![allow(unsafe_code, reason = "hands `MappedFile::open`'s contract on to the caller")]
 
 use std::borrow::Cow;
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytemuck::Pod;
 use half::{bf16, f16};
@@ -258,11 +259,11 @@ pub fn save_model(
     written.map_err(cannot)
 }
 
-/// A name beside `path` that no other writer uses.
+/// A name beside `path` that no other writer uses: not another thread, nor a process in another
+/// container, whose number may be the same.
 fn partial_path(path: &Path) -> PathBuf {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}-{}.partial", std::process::id(), WRITES.fetch_add(1, Relaxed)));
+    name.push(format!(".{:016x}.partial", RandomState::new().hash_one(0)));
     path.with_file_name(name)
 }
 

@@ -10,6 +10,8 @@ pub enum ErrorKind {
     Dimension,
     /// A vector holds a NaN or an infinity, or values so large that distances overflow an `f32`.
     NotFinite,
+    /// A vector that is not zero would be stored as zero.
+    Underflow,
     /// The id is in the index already.
     DuplicateId,
     /// A setting is outside its range.

@@ -17,9 +17,11 @@
 //! A line of the table is 32 bytes: tag, zero, start, length in bytes, XXH3 of the section. Sections
 //! start at multiples of 64 bytes, so that a map of the file can be searched where it lies.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::hash::BuildHasher;
+use std::io::{BufWriter, ErrorKind::AlreadyExists, Write};
+use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
 use edgekit_quantize::ScalarCodec;
@@ -75,10 +77,8 @@ pub(crate) struct Header {
 /// `path` finds the old file or the new one, whole.
 pub(crate) fn save(path: &Path, header: &Header, sections: &[(Tag, &[u8])]) -> Result<(), Error> {
     little_endian()?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = write(&temporary, header, sections).and_then(|()| {
+    let (temporary, file) = beside(path)?;
+    let written = write(file, header, sections).and_then(|()| {
         fs::rename(&temporary, path)?;
         // The new name is on the disk when its directory is.
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -89,14 +89,28 @@ pub(crate) fn save(path: &Path, header: &Header, sections: &[(Tag, &[u8])]) -> R
         Ok(())
     });
     if written.is_err() {
-        // It may never have been made; the first error is the one to report.
+        // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
     Ok(written?)
 }
 
-fn write(path: &Path, header: &Header, sections: &[(Tag, &[u8])]) -> std::io::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
+/// A new file beside `path` that nobody else writes to: not another thread, nor another process on
+/// another machine or in another container, whose number may be the same.
+fn beside(path: &Path) -> std::io::Result<(PathBuf, File)> {
+    loop {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{:016x}.tmp", RandomState::new().hash_one(0)));
+        let temporary = path.with_file_name(name);
+        match File::create_new(&temporary) {
+            Err(error) if error.kind() == AlreadyExists => {}
+            made => return Ok((temporary, made?)),
+        }
+    }
+}
+
+fn write(file: File, header: &Header, sections: &[(Tag, &[u8])]) -> std::io::Result<()> {
+    let mut out = BufWriter::new(file);
     put(&mut out, header, sections)?;
     out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
 }

@@ -1,7 +1,7 @@
 //! Exact search: every vector is scored.
 
 use crate::batch::QUERIES;
-use crate::index::one_by_one;
+use crate::index::{check_radius, one_by_one};
 use crate::scratch::Scratch;
 use crate::vectors::Vectors;
 use crate::{Error, Filter, Index, Metric, Neighbor, SearchParams, Storage};
@@ -46,7 +46,8 @@ impl FlatIndex {
     /// # Errors
     ///
     /// As [`new`](Self::new), and [`Config`](crate::ErrorKind::Config) if codes have no sample of
-    /// whole vectors, [`NotFinite`](crate::ErrorKind::NotFinite) if it cannot be stored.
+    /// whole vectors and beyond 131,071 dimensions with [`Storage::Int8`],
+    /// [`NotFinite`](crate::ErrorKind::NotFinite) if it cannot be stored.
     pub fn trained(
         dim: usize,
         metric: Metric,
@@ -54,6 +55,16 @@ impl FlatIndex {
         sample: &[f32],
     ) -> Result<Self, Error> {
         Ok(FlatIndex { vectors: Vectors::new(metric, dim, storage, sample)? })
+    }
+
+    /// What is stored of each vector.
+    pub fn storage(&self) -> Storage {
+        self.vectors.storage
+    }
+
+    /// The ids of all vectors, in no particular order.
+    pub fn ids(&self) -> impl Iterator<Item = u64> {
+        self.vectors.live().map(|slot| self.vectors.id(slot))
     }
 }
 
@@ -120,6 +131,7 @@ impl Index for FlatIndex {
         _: &SearchParams,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
+        check_radius(radius)?;
         self.vectors.prepare_query(query, &mut scratch.query)?;
         self.vectors.scan_range(self.vectors.dead(), radius, scratch);
         self.vectors.report(usize::MAX, scratch);

@@ -57,13 +57,15 @@ fn read<T>(mut from: impl Read, value: impl Fn([u8; 4]) -> T) -> Result<Matrix<T
     if dim < 1 {
         return refuse(format!("the first row says that it has {dim} values"));
     }
-    let row_bytes = 4 * (dim as usize + 1);
-    if !bytes.len().is_multiple_of(row_bytes) {
+    // Where sizes have 32 bits, that of a row may not fit one.
+    let row_bytes = 4 * (dim as u64 + 1);
+    if !(bytes.len() as u64).is_multiple_of(row_bytes) {
         return refuse(format!(
             "{} bytes are no whole number of rows of {dim} values ({row_bytes} bytes each); is the file cut off?",
             bytes.len()
         ));
     }
+    let row_bytes = row_bytes as usize;
     let mut values = Vec::with_capacity(bytes.len() / 4 - bytes.len() / row_bytes);
     for (i, row) in bytes.chunks_exact(row_bytes).enumerate() {
         let (words, _) = row.as_chunks::<4>();

@@ -1,6 +1,6 @@
 //! The interface that every index of this crate has.
 
-use crate::{Error, Metric, Scratch};
+use crate::{Error, ErrorKind, Metric, Scratch};
 
 /// A vector that a search found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,7 +15,9 @@ pub struct Neighbor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchParams {
     /// How many candidates a graph search keeps: more finds more and takes longer, about in
-    /// proportion. A search for `k` results keeps at least `k`. Exact indexes ignore it.
+    /// proportion. A search for `k` results keeps at least `k`, and as many as it scores again where
+    /// codes have [`Originals`](crate::Originals): 1.2 · k of 8 bits, 2 · k of 4, 4 · k of one. Exact
+    /// indexes ignore it.
     pub ef: usize,
     /// Whether a graph index walks its graph.
     pub method: Method,
@@ -35,8 +37,8 @@ pub enum Method {
 }
 
 impl Default for SearchParams {
-    /// `ef` 64, which on most real data finds more than 97 % of the ten nearest among tens of
-    /// thousands.
+    /// `ef` 64, which finds 98.9 % of the ten nearest among 10,000 embeddings of sentences, of 384
+    /// values and of 128, with the default settings of a graph.
     fn default() -> Self {
         SearchParams { ef: 64, method: Method::Auto }
     }
@@ -76,7 +78,8 @@ pub trait Index: Send + Sync {
     ///
     /// [`Dimension`](crate::ErrorKind::Dimension) unless it has [`dim`](Index::dim) values,
     /// [`NotFinite`](crate::ErrorKind::NotFinite) for NaN, infinities and values too large for
-    /// distances or for the storage, [`DuplicateId`](crate::ErrorKind::DuplicateId) if `id` is
+    /// distances or for the storage, [`Underflow`](crate::ErrorKind::Underflow) if all are too small for
+    /// the storage, [`DuplicateId`](crate::ErrorKind::DuplicateId) if `id` is
     /// taken, [`Full`](crate::ErrorKind::Full) beyond 2³¹ vectors,
     /// [`ReadOnly`](crate::ErrorKind::ReadOnly) if the index is a mapped file. The index is
     /// unchanged then.
@@ -129,11 +132,13 @@ pub trait Index: Send + Sync {
     ) -> Result<&'s [Neighbor], Error>;
 
     /// All vectors at most `radius` away from `query`, nearest first. An exact index finds all; a
-    /// graph index widens its beam until it holds more than that, and may miss some.
+    /// graph index widens its beam until it holds more than that, and may miss some. There is no filter:
+    /// drop from the result what should not be in it. Nothing is within a negative radius but under
+    /// [`Metric::InnerProduct`], all within an infinite one.
     ///
     /// # Errors
     ///
-    /// As [`search`](Index::search).
+    /// As [`search`](Index::search), and [`NotFinite`](crate::ErrorKind::NotFinite) for a radius of NaN.
     fn search_range<'s>(
         &self,
         query: &[f32],
@@ -188,7 +193,15 @@ pub(crate) fn one_by_one<I: Index + ?Sized>(
         .collect()
 }
 
-fn check_whole(dim: usize, queries: &[f32]) -> Result<(), Error> {
+/// Refuses a radius that nothing can be compared with.
+pub(crate) fn check_radius(radius: f32) -> Result<(), Error> {
+    if radius.is_nan() {
+        return Err(Error::new(ErrorKind::NotFinite, "the radius is NaN; nothing is within it"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_whole(dim: usize, queries: &[f32]) -> Result<(), Error> {
     match queries.len() % dim {
         0 => Ok(()),
         rest => Err(Error::dimension(dim, rest)),

@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 use instant_distance::{HnswMap, Point};
 
 use crate::hash::mix64;
+use crate::index::check_radius;
 use crate::pool::{self, pack};
 use crate::{Error, ErrorKind, Filter, Index, Metric, Neighbor, Scratch, SearchParams};
 
@@ -166,6 +167,7 @@ where
         _: &SearchParams,
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
+        check_radius(radius)?;
         self.check(query)?;
         self.scan(query, |_, distance| distance <= radius, scratch);
         Ok(&scratch.results)

@@ -1,4 +1,4 @@
-//! A read-only memory map, the only unsafe code of the crate.
+//! A read-only memory map.
 #![allow(unsafe_code, reason = "mapping a file is unsafe: nobody may change it meanwhile")]
 
 use std::fs::File;

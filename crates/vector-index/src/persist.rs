@@ -9,7 +9,7 @@ use crate::file::{Header, Parsed, Source, Tag, refuse, save, write_to};
 use crate::hnsw::{HnswIndex, Links};
 use crate::store::Body;
 use crate::stored::Stored;
-use crate::vectors::{ROTATION, Vectors, check_dim};
+use crate::vectors::{ROTATION, Vectors, check_dim, check_sums};
 use crate::{Error, ErrorKind, FlatIndex, HnswConfig, Metric, Originals, Storage};
 
 const FLAT: u8 = 1;
@@ -266,6 +266,9 @@ impl Vectors {
             1 => (Storage::F16, Body::F16(parsed.exact(Tag::Codes, halves(by_line(2, dim)))?)),
             2 => (Storage::Bf16, Body::Bf16(parsed.exact(Tag::Codes, halves(by_line(2, dim)))?)),
             3 => {
+                if let Err(error) = check_sums(CodeBits::Eight, dim) {
+                    return refuse(error.to_string());
+                }
                 let codec = parsed.codec(CodeBits::Eight)?;
                 let codes = parsed.exact(Tag::Codes, row_len(&codec))?;
                 (Storage::Int8(originals), Body::Int8(codec, codes, squares()?))
@@ -325,8 +328,11 @@ impl Vectors {
                 return refuse("a factor of a binary code is not finite".into());
             }
         }
-        if self.metric == Metric::InnerProduct && !self.build_offset().is_finite() {
-            return refuse(format!("the longest vector has length {}", self.max_norm));
+        // NaN is in no range.
+        let norm = |&slot: &u32| self.norms[slot as usize];
+        if let Some(slot) = self.live().find(|slot| !(0.0..=self.max_norm).contains(&norm(slot))) {
+            let (norm, max) = (norm(&slot), self.max_norm);
+            return refuse(format!("vector {slot} has length {norm}, and the longest one {max}"));
         }
         let mut buffer = vec![0.0; self.dim];
         for slot in self.live() {
@@ -334,7 +340,6 @@ impl Vectors {
             for store in [Some(&self.codes), originals].into_iter().flatten() {
                 let row = store.row(slot, &mut buffer);
                 let square: f32 = row.iter().map(|x| x * x).sum();
-                // NaN is in no range.
                 if !(0.0..=f32::MAX / 4.0).contains(&square) {
                     return refuse(format!("vector {slot} is not finite or too long"));
                 }

@@ -12,7 +12,9 @@ use crate::store::Query;
 /// grown it, searches allocate nothing. It may serve several indexes in turn; it carries nothing
 /// from one search to the next but its capacity.
 ///
-/// Memory: one bit per vector of the largest index searched, plus a few kilobytes.
+/// Memory: one bit per vector of the largest index searched, two for a shared one; 4 bytes per vector
+/// that passes, where a search with a filter scores just those; 8 bytes per vector where all within a
+/// radius or more than 512 nearest are scanned for; and a few kilobytes.
 pub struct Scratch {
     pub(crate) query: Query,
     pub(crate) walk: Walk,
@@ -68,7 +70,8 @@ pub(crate) struct Walk {
 }
 
 /// A set of slots, one bit each. Clearing writes `n / 8` bytes, which for 10,000 vectors is 20
-/// cache lines; stamps need no clearing but are read from eight or more times as many lines.
+/// cache lines; stamps need no clearing but are read from eight or more times as many lines. A search
+/// clears it twice, for the upper layers and for the bottom one.
 #[derive(Default)]
 pub(crate) struct Visited {
     words: Vec<u64>,

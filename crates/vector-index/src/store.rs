@@ -21,11 +21,13 @@ pub enum Storage {
     /// Four bytes a value: exact.
     #[default]
     F32,
-    /// Two bytes a value, 11 significant bits; values beyond ±65,504 are refused.
+    /// Two bytes a value, 11 significant bits; values beyond ±65,504 are refused. Below 6.1e-5 bits are
+    /// lost one after the other, and values up to 3.0e-8 become 0; a vector of which nothing else is
+    /// left is refused.
     F16,
     /// Two bytes a value, 8 significant bits and the range of `f32`.
     Bf16,
-    /// One byte a value on a grid learned per dimension from a sample.
+    /// One byte a value on a grid learned per dimension from a sample; up to 131,071 values.
     Int8(Originals),
     /// Half a byte a value on such a grid: for re-ranking, not on its own.
     Int4(Originals),
@@ -39,7 +41,8 @@ pub enum Storage {
 pub enum Originals {
     /// Only codes: smallest. Results carry the codes' distances.
     None,
-    /// In half precision, which orders results as `f32` does on all but near ties.
+    /// In half precision, which orders results as `f32` does on all but near ties; with the limits of
+    /// [`Storage::F16`].
     #[default]
     F16,
     /// As given.
@@ -66,12 +69,14 @@ impl Storage {
         }
     }
 
-    /// How many candidates a walk keeps at least, and how many of them it scores again at most: with
-    /// one bit all, so that a wider beam is also a longer shortlist.
+    /// How many candidates a walk keeps at least, and how many of them it scores again at most: as
+    /// many, without which there would be nothing to choose from; with one bit all, so that a wider
+    /// beam is also a longer shortlist.
     pub(crate) fn beam(self, k: usize) -> (usize, usize) {
-        match self {
-            Storage::Binary(_) => (k.saturating_mul(4), usize::MAX),
-            _ => (k, self.shortlist(k)),
+        match (self, self.originals()) {
+            (Storage::Binary(_), _) => (k.saturating_mul(4), usize::MAX),
+            (_, Originals::None) => (k, k),
+            _ => (self.shortlist(k), self.shortlist(k)),
         }
     }
 }
@@ -89,7 +94,7 @@ pub(crate) struct Query {
     planes: AVec<u8, ConstAlign<64>>,
     split: Option<Planes>,
     differing: Vec<u32>,
-    /// Holds a decoded row.
+    /// Holds a decoded row, or the query rotated.
     pub(crate) buffer: Vec<f32>,
 }
 
@@ -161,12 +166,24 @@ impl Store {
     /// Whether a prepared row is within the range of what is stored.
     pub(crate) fn check(&self, row: &[f32]) -> Result<(), Error> {
         const MAX: f32 = f16::MAX.to_f32_const();
-        if let Body::F16(_) = self.body
-            && let Some(x) = row.iter().find(|x| x.abs() > MAX)
-        {
+        let rounded: fn(f32) -> f32 = match self.body {
+            Body::F16(_) => |x| f16::from_f32(x).to_f32(),
+            Body::Bf16(_) => |x| bf16::from_f32(x).to_f32(),
+            _ => return Ok(()),
+        };
+        let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        if matches!(self.body, Body::F16(_)) && largest > MAX {
             return Err(Error::new(
                 ErrorKind::NotFinite,
-                format!("{x} is beyond the range of f16 (±65,504); scale the data down"),
+                format!("{largest} is beyond the range of f16 (±65,504); scale the data down"),
+            ));
+        }
+        if largest > 0.0 && rounded(largest) == 0.0 {
+            return Err(Error::new(
+                ErrorKind::Underflow,
+                format!(
+                    "no value is beyond {largest}, which would be stored as 0; scale the data up"
+                ),
             ));
         }
         Ok(())
@@ -285,7 +302,8 @@ impl Store {
         let origin = if self.metric == Metric::L2Squared { Origin::Middle } else { Origin::Zero };
         if let Body::Binary(codec, _) = &self.body {
             query.planes.resize(codec.planes_len(), 0);
-            query.split = Some(codec.split(&query.values, origin, &mut query.planes));
+            let Query { values, planes, buffer, .. } = &mut *query;
+            query.split = Some(codec.split_in(values, origin, planes, buffer));
             let own = query.values.iter().zip(codec.middle()).map(|(q, m)| (q - m) * (q - m));
             query.bias = if origin == Origin::Middle { own.sum() } else { self.offset() };
             return;

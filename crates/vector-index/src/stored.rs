@@ -21,9 +21,9 @@ pub(crate) struct Stored {
     pub(crate) ids: Slab<u64>,
 }
 
-/// Whether a slot is among the dead ones.
+/// Whether a slot is among the dead ones. One that does not exist (a damaged file may link to it) is.
 pub(crate) fn is_dead(dead: &[u64], slot: u32) -> bool {
-    dead[slot as usize / 64] >> (slot % 64) & 1 == 1
+    dead.get(slot as usize / 64).is_none_or(|word| word >> (slot % 64) & 1 == 1)
 }
 
 impl Stored {

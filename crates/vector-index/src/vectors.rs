@@ -131,6 +131,12 @@ impl Vectors {
             + (self.dead.capacity() * 8 + self.free.capacity() * 4)
     }
 
+    /// Bytes of heap memory in use by ids, their table, and lengths.
+    pub(crate) fn id_bytes(&self) -> usize {
+        let table = self.slots.get().map_or(0, HashTable::allocation_size);
+        self.ids.memory_bytes() + self.norms.memory_bytes() + table
+    }
+
     /// Makes room for `additional` more vectors at once.
     pub(crate) fn reserve(&mut self, additional: usize) {
         if self.is_mapped() {
@@ -208,6 +214,12 @@ impl Vectors {
             return Err(Error::dimension(self.dim, vector.len()));
         }
         let norm = self.metric.prepare(vector, &mut self.prepared)?;
+        if norm == f32::INFINITY {
+            return Err(Error::new(
+                ErrorKind::NotFinite,
+                "the vector's length is beyond the range of f32; scale the data down",
+            ));
+        }
         self.codes.check(&self.prepared)?;
         if let Some(originals) = &self.originals {
             originals.check(&self.prepared)?;
@@ -247,12 +259,11 @@ impl Vectors {
         self.dead.truncate(last.div_ceil(64));
     }
 
-    /// What building adds to distances so that they are never negative, which the slack of the
-    /// diversity rule needs: under [`Metric::InnerProduct`], `L²` with L the length of the longest
-    /// vector; `L² − a·b` is half the squared Euclidean distance between unit vectors.
-    pub(crate) fn build_offset(&self) -> f32 {
+    /// The length of a vector where it decides about links, which is under
+    /// [`Metric::InnerProduct`]; 0 elsewhere.
+    pub(crate) fn lift_length(&self, slot: u32) -> f32 {
         match self.metric {
-            Metric::InnerProduct => self.max_norm * self.max_norm,
+            Metric::InnerProduct => self.norms[slot as usize],
             Metric::Cosine | Metric::L2Squared => 0.0,
         }
     }
@@ -309,6 +320,19 @@ fn swap_remove<T: bytemuck::Pod>(slab: &mut Slab<T>, at: usize) {
     values.truncate(values.len() - 1);
 }
 
+/// Refuses codes so long that the sum of their products may not fit an `i32`. Four bits fit at any
+/// dimension that an index takes: 2²⁰ · 15 · 127 < 2³¹.
+pub(crate) fn check_sums(bits: CodeBits, dim: usize) -> Result<(), Error> {
+    const EIGHT: usize = 131_071;
+    if bits == CodeBits::Eight && dim > EIGHT {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("dim is {dim}; `Int8` takes up to {EIGHT} values, `Int4` and `F16` any number"),
+        ));
+    }
+    Ok(())
+}
+
 pub(crate) fn check_dim(dim: usize) -> Result<(), Error> {
     if dim == 0 || dim > 1 << 20 {
         return Err(Error::new(
@@ -320,6 +344,7 @@ pub(crate) fn check_dim(dim: usize) -> Result<(), Error> {
 }
 
 fn learn(metric: Metric, dim: usize, bits: CodeBits, sample: &[f32]) -> Result<ScalarCodec, Error> {
+    check_sums(bits, dim)?;
     let rows = sample_rows(metric, dim, sample)?;
     ScalarCodec::learn(bits, dim, rows.chunks_exact(dim)).map_err(refused)
 }

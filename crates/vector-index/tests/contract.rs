@@ -97,6 +97,35 @@ fn what_cannot_be_ranked_is_a_typed_error() {
 }
 
 #[test]
+fn a_length_beyond_f32_is_refused_and_may_be_asked_with() {
+    let (params, mut scratch) = (graph(64), Scratch::new());
+    for mut index in both(4, Metric::Cosine) {
+        let long = [f32::MAX; 4];
+        assert_eq!(index.insert(1, &long).unwrap_err().kind(), ErrorKind::NotFinite);
+        index.insert(2, &[1.0; 4]).unwrap();
+        let found = index.search(&long, 1, &params, &mut scratch).unwrap();
+        assert!(found[0].id == 2 && found[0].distance.abs() < 1e-6);
+    }
+}
+
+#[test]
+fn radii_of_any_kind() {
+    let (params, mut scratch) = (graph(64), Scratch::new());
+    for metric in METRICS {
+        for mut index in both(2, metric) {
+            (0..20).for_each(|id| index.insert(id, &[1.0 + id as f32, 1.0]).unwrap());
+            let query = [1.0, 1.0];
+            let mut within =
+                |radius| index.search_range(&query, radius, &params, &mut scratch).map(<[_]>::len);
+            assert_eq!(within(f32::NAN).unwrap_err().kind(), ErrorKind::NotFinite);
+            assert_eq!(within(f32::INFINITY).unwrap(), 20);
+            let negative = if metric == Metric::InnerProduct { 12 } else { 0 };
+            assert_eq!(within(-10.0).unwrap(), negative, "{metric:?}");
+        }
+    }
+}
+
+#[test]
 fn room_can_be_made_and_given_back() {
     let data = vectors(Shape::Uniform, 300, 16, 8);
     for mut index in both(16, Metric::L2Squared) {

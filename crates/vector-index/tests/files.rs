@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "maps files that nobody else writes to")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use crate::data::{Shape, below, fill, graph, rng, vectors};
 use edgekit_vector_index::{
@@ -60,7 +61,7 @@ pub(crate) fn place() -> (TempDir, PathBuf) {
 
 #[test]
 fn what_is_saved_comes_back_read_or_mapped() {
-    for metric in [Metric::Cosine, Metric::L2Squared] {
+    for metric in [Metric::Cosine, Metric::InnerProduct, Metric::L2Squared] {
         for storage in KINDS {
             let (directory, path) = place();
             let index = hnsw(metric, storage, 150);
@@ -150,6 +151,42 @@ fn a_mapped_index_is_read_only_and_outlives_a_replacement() {
     assert!(mapped.memory_bytes() < 60 * 40, "{} bytes on the heap", mapped.memory_bytes());
 }
 
+/// Whoever opens the path meanwhile finds one of the files, whole.
+#[test]
+fn many_threads_may_save_to_one_path() {
+    let (directory, path) = place();
+    let indexes: Vec<_> = (60..66).map(|n| hnsw(Metric::Cosine, Storage::F32, n)).collect();
+    let whole: Vec<Vec<u8>> = indexes
+        .iter()
+        .map(|index| {
+            let mut bytes = Vec::new();
+            index.write_to(&mut bytes).unwrap();
+            bytes
+        })
+        .collect();
+    indexes[0].save(&path).unwrap();
+    let (path, whole, saving) = (&path, &whole, &AtomicUsize::new(indexes.len()));
+    std::thread::scope(|scope| {
+        for index in &indexes {
+            scope.spawn(move || {
+                let saved = (0..30).try_for_each(|_| index.save(path));
+                saving.fetch_sub(1, SeqCst);
+                saved.unwrap();
+            });
+        }
+        while saving.load(SeqCst) > 0 {
+            let found = std::fs::read(path).unwrap();
+            assert!(whole.contains(&found), "{} bytes that nobody saved", found.len());
+        }
+    });
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left");
+    // What cannot be moved into place is taken away again.
+    let taken = directory.path().join("directory");
+    std::fs::create_dir_all(taken.join("full")).unwrap();
+    assert_eq!(indexes[0].save(&taken).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left");
+}
+
 #[test]
 fn a_file_cut_off_anywhere_is_refused() {
     let (_directory, path) = place();
@@ -179,7 +216,7 @@ fn every_flipped_bit_is_noticed_or_harmless() {
         bytes[at] ^= 1 << (at % 8);
         std::fs::write(&path, &bytes).unwrap();
         if let Ok(index) = map(&path) {
-            answers(&index);
+            ask_everything(&index);
         }
         if let Ok(index) = HnswIndex::from_bytes(bytes) {
             // Only the padding between sections is under no checksum.
@@ -238,12 +275,34 @@ impl Forged {
 const SQUARES: u32 = 2;
 const STEPS: u32 = 4;
 const ORIGINALS: u32 = 5;
+const NORMS: u32 = 6;
 const IDS: u32 = 7;
 const BASE: u32 = 9;
 const UPPER: u32 = 10;
 const UPPER_START: u32 = 11;
 const LEVELS: u32 = 12;
 const PARENTS: u32 = 13;
+
+/// All that can be asked of an index of which nothing but the header is known to be right.
+fn ask_everything(index: &HnswIndex) {
+    answers(index);
+    index.vector(5);
+    index.contains(7);
+    let (query, mut scratch) = ([0.1; DIM], Scratch::new());
+    for ef in [1, 9, 40] {
+        for one_in in [1, 2, 5, 100] {
+            let passes = |id: u64| id.is_multiple_of(one_in);
+            index.search_filtered(&query, 5, &graph(ef), &passes, &mut scratch).unwrap();
+        }
+        index.search_range(&query, 9.0, &graph(ef), &mut scratch).unwrap();
+        index.search_many(&query.repeat(20), 5, &graph(ef), &mut scratch).unwrap();
+    }
+    index.recall(&query, 3, &graph(9)).unwrap();
+    index.autotune(&query, 3, 0.9, std::time::Duration::default).unwrap();
+    index.stats();
+    // It may be valid as far as links go.
+    let _ = index.validate();
+}
 
 #[test]
 fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_mapped() {
@@ -252,6 +311,9 @@ fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_ma
     let levels = forged().number(forged().line(LEVELS) + 8);
     let low = (0..40_u32).find(|&node| forged().0[levels + node as usize] == 0).unwrap();
     let low = low.to_le_bytes();
+    let entry = u32::from_le_bytes(forged().0[44..48].try_into().unwrap()) as usize;
+    // A row is ten links wide; the last number that is no end of a row.
+    let nowhere = [0xfe, 0xff, 0xff, 0xff].repeat(10);
     let cases = [
         ("huge count", forged().header(24, &u64::MAX.to_le_bytes())),
         ("large count", forged().header(24, &(1_u64 << 31).to_le_bytes())),
@@ -280,9 +342,20 @@ fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_ma
         ("NaN step", forged().section(STEPS, 0, &f32::NAN.to_le_bytes())),
         ("NaN in an original", forged().section(ORIGINALS, 64, &[0xff; 2])),
         ("endless square", forged().section(SQUARES, 4, &f32::INFINITY.to_le_bytes())),
+        ("length of NaN", forged().section(NORMS, 4, &f32::NAN.to_le_bytes())),
+        ("negative length", forged().section(NORMS, 4, &(-1.0_f32).to_le_bytes())),
+        ("length beyond the longest", forged().section(NORMS, 4, &1e9_f32.to_le_bytes())),
         ("two equal ids", forged().section(IDS, 8, &2_u64.to_le_bytes())),
         ("link beyond the end", forged().section(BASE, 40, &40_u32.to_le_bytes())),
         ("link far beyond", forged().section(BASE, 40, &(u32::MAX - 1).to_le_bytes())),
+        ("all links of the entry far beyond", forged().section(BASE, entry * 40, &nowhere)),
+        ("all links far beyond", forged().section(BASE, 0, &nowhere.repeat(40))),
+        ("all upper links far beyond", {
+            let forged = forged();
+            let len = forged.number(forged.line(UPPER) + 16);
+            forged.section(UPPER, 0, &nowhere.repeat(len)[..len])
+        }),
+        ("all parents far beyond", forged().section(PARENTS, 0, &nowhere[..4].repeat(40))),
         ("link to itself", forged().section(BASE, 40, &1_u32.to_le_bytes())),
         ("no links", forged().section(BASE, 40, &[0xff; 4])),
         ("link behind the last", forged().section(BASE, 72, &[255, 255, 255, 255, 2, 0, 0, 0])),
@@ -301,14 +374,7 @@ fn hostile_files_with_right_checksums_are_refused_when_read_and_harmless_when_ma
         let bytes = forged.sealed();
         std::fs::write(&path, &bytes).unwrap();
         if let Ok(index) = map(&path) {
-            answers(&index);
-            index.vector(5);
-            index.contains(7);
-            let mut scratch = Scratch::new();
-            index
-                .search_filtered(&[0.1; DIM], 5, &graph(9), &|id| id % 2 == 0, &mut scratch)
-                .unwrap();
-            index.search_range(&[0.1; DIM], 9.0, &graph(9), &mut scratch).unwrap();
+            ask_everything(&index);
         }
         match HnswIndex::from_bytes(bytes) {
             Ok(_) => panic!("{what} was read"),

@@ -112,6 +112,22 @@ fn a_refused_change_leaves_no_trace() {
     assert!(shared.search(&[1.0, 0.0], 3, &graph(5), &mut scratch).unwrap().is_empty());
 }
 
+#[test]
+fn a_panic_of_a_reader_leaves_the_index_as_it_was() {
+    let shared = SharedHnsw::new(HnswIndex::new(2, HnswConfig::default()).unwrap()).unwrap();
+    shared.insert(1, &[1.0, 0.0]).unwrap();
+    let panics = || shared.with(|index| assert!(index.is_empty(), "as it should"));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+    shared.insert(2, &[0.0, 1.0]).unwrap();
+    assert!(shared.contains(2) && !shared.contains(3) && shared.len() == 2);
+    let mut scratch = Scratch::new();
+    let queries = [1.0, 0.0, 0.0, 1.0];
+    let found = shared.search_many(&queries, 1, &graph(9), &mut scratch).unwrap();
+    assert_eq!(found.iter().map(|found| found[0].id).collect::<Vec<_>>(), [1, 2]);
+    let error = shared.search_many(&queries[..3], 1, &graph(9), &mut scratch).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Dimension);
+}
+
 /// One id's life: its version counts changes, and it is there while that is odd.
 struct Life {
     /// A change to this version has begun.

@@ -80,6 +80,80 @@ fn exact_distances_come_from_the_originals() {
     }
 }
 
+/// At the ends of the codes' ranges, where sums are largest.
+#[test]
+fn rows_of_any_length_are_summed_or_refused() {
+    let (int8, int4) = (Storage::Int8(Originals::None), Storage::Int4(Originals::None));
+    for (storage, dim) in [(int8, 131_071), (int4, 1 << 20)] {
+        let (low, high) = (vec![-1.0; dim], vec![1.0; dim]);
+        let sample = [&low[..], &high].concat();
+        let mut flat = FlatIndex::trained(dim, Metric::L2Squared, storage, &sample).unwrap();
+        flat.insert(0, &low).unwrap();
+        flat.insert(1, &high).unwrap();
+        let mut scratch = Scratch::new();
+        for (query, far) in [(&low, 1), (&high, 0)] {
+            let found = flat.search(query, 2, &graph(2), &mut scratch).unwrap();
+            let (near, distant) = (found[0].distance, found[1].distance / (4.0 * dim as f32));
+            assert!(found[1].id == far && near.abs() < 0.01 * dim as f32, "{storage:?}: {found:?}");
+            assert!((distant - 1.0).abs() < 0.01, "{storage:?}: {found:?}");
+        }
+    }
+    let row = vec![1.0; 131_072];
+    let error = FlatIndex::trained(row.len(), Metric::Cosine, int8, &row).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    // Nor are such rows built by codes of a byte.
+    let metric = Metric::InnerProduct;
+    let mut index =
+        HnswIndex::new(row.len(), HnswConfig { metric, ..HnswConfig::default() }).unwrap();
+    index.insert_many(&[1, 2], &[&row[..], &row].concat()).unwrap();
+    let found =
+        index.search_filtered(&row, 2, &graph(2), &|_| true, &mut Scratch::new()).map(<[_]>::len);
+    assert_eq!(found.unwrap(), 2);
+}
+
+/// What is scored again is chosen among more than is asked for, however narrow the beam.
+#[test]
+fn a_narrow_beam_is_as_wide_as_what_is_scored_again() {
+    let mut data = vectors(Shape::Gaussian, 1_050, 24, 14);
+    let queries = data.split_off(1_000);
+    let metric = Metric::L2Squared;
+    for (storage, shortlist) in
+        [(Storage::Int8(Originals::F16), 12), (Storage::Int4(Originals::F32), 20)]
+    {
+        let config = HnswConfig { metric, storage, m: 8, ..HnswConfig::default() };
+        let mut index = HnswIndex::trained(24, config, &data.concat()).unwrap();
+        fill(&mut index, &data);
+        let (mut one, mut other) = (Scratch::new(), Scratch::new());
+        for query in &queries {
+            let narrow = index.search(query, 10, &graph(1), &mut one).unwrap();
+            let wide = index.search(query, 10, &graph(shortlist), &mut other).unwrap();
+            assert_eq!(narrow, wide, "{storage:?}");
+        }
+    }
+}
+
+#[test]
+fn what_would_be_stored_as_zero_is_refused() {
+    let sample = [1.0, 1.0, -1.0, -1.0];
+    let metric = Metric::InnerProduct;
+    for (storage, least) in [
+        (Storage::F16, 2.0_f32.powi(-24)),
+        (Storage::Int8(Originals::F16), 2.0_f32.powi(-24)),
+        (Storage::Bf16, 2.0_f32.powi(-133)),
+    ] {
+        let mut flat = FlatIndex::trained(2, metric, storage, &sample).unwrap();
+        let error = flat.insert(1, &[least / 2.0, 0.0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Underflow, "{storage:?}: {error}");
+        assert!(!flat.contains(1));
+        flat.insert(1, &[0.0, 0.0]).unwrap();
+        flat.insert(2, &[least, least / 2.0]).unwrap();
+        assert_eq!(flat.vector(2), Some(vec![least, 0.0]), "{storage:?}");
+        // Of unit length, nothing is too small.
+        let mut flat = FlatIndex::trained(2, Metric::Cosine, storage, &sample).unwrap();
+        flat.insert(1, &[1e-30, 0.0]).unwrap();
+    }
+}
+
 #[test]
 fn codes_need_a_sample() {
     let codes = Storage::Int8(Originals::None);

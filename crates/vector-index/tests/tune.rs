@@ -144,3 +144,33 @@ fn autotune_takes_what_is_cheapest_and_enough() {
     });
     assert_eq!(slow.unwrap().params.method, Method::Scan);
 }
+
+#[test]
+fn what_auto_comes_to_can_be_asked() {
+    let (index, queries) = index(Storage::F32);
+    let auto = |ef| index.method_for(10, &SearchParams { ef, method: Method::Auto });
+    assert_eq!((auto(10), auto(600)), (Method::Graph, Method::Scan));
+    assert_eq!(index.method_for(10, &graph(600)), Method::Graph);
+    let error = index.autotune(&queries, 10, f64::NAN, Duration::default).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+#[test]
+fn memory_is_told_by_part() {
+    for storage in [Storage::F32, Storage::Int8(Originals::F16), Storage::Int4(Originals::None)] {
+        let (mut index, _) = index(storage);
+        index.shrink_to_fit();
+        let stats = index.stats();
+        let (code, original) = match storage {
+            Storage::F32 => (128, 0),
+            Storage::Int8(_) => (64 + 4, 64),
+            _ => (64 + 4, 0),
+        };
+        assert_eq!(stats.code_bytes, 1_200 * code, "{storage:?}");
+        assert_eq!(stats.original_bytes, 1_200 * original, "{storage:?}");
+        assert!((1_200 * 18..1_200 * 30).contains(&stats.id_bytes), "{}", stats.id_bytes);
+        let rest = stats.vector_bytes - stats.code_bytes - stats.original_bytes - stats.id_bytes;
+        assert!(rest < 1_200, "{rest} bytes are left");
+        assert_eq!(stats.vector_bytes + stats.link_bytes, index.memory_bytes());
+    }
+}

@@ -1,4 +1,5 @@
-//! `check loom`: every interleaving of the lock-free parts, of the crates that declare them.
+//! `check loom`: every interleaving of up to three preemptions of the lock-free parts, of the crates
+//! that declare them.
 //!
 //! A crate declares it with `[package.metadata.edgekit] loom = true`; its tests with `loom` in
 //! their name are built with `--cfg loom`.

@@ -205,8 +205,25 @@ impl BinaryCodec {
     /// If `query` is not [`dim`](Self::dim) or `planes` not [`planes_len`](Self::planes_len) long.
     #[track_caller]
     pub fn split(&self, query: &[f32], about: Origin, planes: &mut [u8]) -> Planes {
+        self.split_in(query, about, planes, &mut Vec::new())
+    }
+
+    /// [`split`](Self::split) that leaves the rotated query in `rotated`, and so allocates nothing
+    /// once that has the room.
+    ///
+    /// # Panics
+    ///
+    /// As `split`.
+    #[track_caller]
+    pub fn split_in(
+        &self,
+        query: &[f32],
+        about: Origin,
+        planes: &mut [u8],
+        rotated: &mut Vec<f32>,
+    ) -> Planes {
         super::assert_lengths(query.len(), self.dim(), planes.len(), self.planes_len());
-        let rotated = self.rotated(query, if about == Origin::Middle { 1.0 } else { 0.0 });
+        self.rotate(query, if about == Origin::Middle { 1.0 } else { 0.0 }, rotated);
         let largest = rotated.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
         // Odd numbers up to 15, as sums of powers of two of either sign.
         const LAST: f32 = ((1 << PLANES) - 1) as f32;
@@ -241,11 +258,18 @@ impl BinaryCodec {
     /// `row − origin · middle`, rotated: signs, then Hadamard transforms of the largest power of two
     /// from the front and from the back, three times.
     fn rotated(&self, row: &[f32], origin: f32) -> Vec<f32> {
-        let mut values = vec![0.0; self.bits()];
+        let mut values = Vec::new();
+        self.rotate(row, origin, &mut values);
+        values
+    }
+
+    fn rotate(&self, row: &[f32], origin: f32, values: &mut Vec<f32>) {
+        values.clear();
+        values.resize(self.bits(), 0.0);
         let centred = row.iter().zip(&self.middle).map(|(x, m)| x - origin * m);
         values.iter_mut().zip(centred).for_each(|(value, x)| *value = x);
         for round in 0..ROUNDS {
-            self.flip(round, &mut values);
+            self.flip(round, values);
             let (block, n) = (block(values.len()), values.len());
             hadamard(&mut values[..block]);
             // Over all of them, the second would undo the first.
@@ -253,7 +277,6 @@ impl BinaryCodec {
                 hadamard(&mut values[n - block..]);
             }
         }
-        values
     }
 
     /// Flips the signs that the seed draws for a round.

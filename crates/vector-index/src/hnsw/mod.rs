@@ -16,7 +16,9 @@ use std::fmt;
 use crate::hash::mix64;
 use crate::scratch::Visited;
 use crate::vectors::Vectors;
-use crate::{Error, ErrorKind, Filter, Index, Metric, Neighbor, Scratch, SearchParams, Storage};
+use crate::{
+    Error, ErrorKind, Filter, Index, Method, Metric, Neighbor, Scratch, SearchParams, Storage,
+};
 use insert::Build;
 pub(crate) use links::{Links, MAX_LEVEL, NONE};
 pub(crate) use search::Search;
@@ -86,12 +88,14 @@ impl HnswConfig {
 /// up, nor is the link back, so the bottom layer contains a spanning tree: no vector becomes
 /// unreachable, however many duplicates or outliers there are, and `ef ≥ n` finds everything.
 ///
-/// Under [`Metric::InnerProduct`] the graph is built by Euclidean distance after lifting all
-/// vectors to one length by an extra coordinate that is computed, not stored (Bachrach and others,
-/// 2014); searches use the plain inner product, which ranks the same.
+/// Under [`Metric::InnerProduct`] candidates are found and ordered by the plain inner product. Which of
+/// them are links is decided by Euclidean distance after lifting the shorter of two vectors to the
+/// length of the longer by an extra coordinate that is computed, not stored (after Bachrach and others,
+/// 2014, who lift all to one length).
 ///
 /// Costs: a search computes some hundreds to thousands of distances, growing with the logarithm of
-/// `n` and in proportion to `ef`; an insertion the same with `ef_construction` and a little more.
+/// `n` and in proportion to `ef`, and clears two sets of a bit a vector; an insertion the same with
+/// `ef_construction` and a little more.
 /// Memory is the vectors' `4 · dim` bytes (rounded up to 64) and about `8 · m + 40` beside them,
 /// all in a few flat arrays.
 ///
@@ -123,7 +127,8 @@ impl HnswIndex {
     /// # Errors
     ///
     /// [`Config`](ErrorKind::Config) for a setting outside its range, unless `dim` is 1 to
-    /// 1,048,576, and for a storage whose codes must be [`trained`](Self::trained).
+    /// 1,048,576 (131,071 with [`Storage::Int8`]), and for a storage whose codes must be
+    /// [`trained`](Self::trained).
     pub fn new(dim: usize, config: HnswConfig) -> Result<Self, Error> {
         HnswIndex::trained(dim, config, &[])
     }
@@ -149,6 +154,16 @@ impl HnswIndex {
     /// The settings the index was made with.
     pub fn config(&self) -> &HnswConfig {
         &self.config
+    }
+
+    /// The ids of all vectors, in no particular order.
+    pub fn ids(&self) -> impl Iterator<Item = u64> {
+        self.vectors.live().map(|slot| self.vectors.id(slot))
+    }
+
+    /// How [`search`](Index::search) would find the `k` nearest: what [`Method::Auto`] comes to.
+    pub fn method_for(&self, k: usize, params: &SearchParams) -> Method {
+        self.searching().method(k, params)
     }
 
     /// How many layers the graph has: 0 while it is empty, 1 until some vector is drawn upwards.

@@ -4,6 +4,10 @@ use super::insert::Build;
 use super::sight::Sight;
 use super::{Graph, HnswIndex, Links, NONE};
 
+/// How far the tree is climbed to see who is below whom. Vectors that come sorted along a line make a
+/// tree as deep as they are many.
+const GENERATIONS: usize = 256;
+
 impl HnswIndex {
     /// Unlinks `node` from all layers and frees its slot.
     ///
@@ -75,14 +79,36 @@ impl Links {
         true
     }
 
-    /// Whether `node` is `ancestor` or a descendant of it in the spanning tree.
+    /// Whether `node` is `ancestor` or may be a descendant of it in the spanning tree: one from which
+    /// the root is too far to see is taken for one.
     fn is_below(&self, mut node: u32, ancestor: u32) -> bool {
-        while node != NONE {
-            if node == ancestor {
-                return true;
+        for _ in 0..GENERATIONS {
+            if node == NONE || node == ancestor {
+                return node == ancestor;
             }
             node = self.parent(node);
         }
-        false
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{HnswConfig, Index, Metric};
+
+    #[test]
+    fn a_tree_too_deep_to_climb_stays_one() {
+        let config = HnswConfig { metric: Metric::L2Squared, m: 4, ..HnswConfig::default() };
+        let mut index = HnswIndex::new(1, HnswConfig { ef_construction: 20, ..config }).unwrap();
+        let n = 8 * GENERATIONS as u64;
+        (0..n).for_each(|id| index.insert(id, &[id as f32]).unwrap());
+        let last = n as u32 - 1;
+        assert!(index.links.is_below(last - 1, last), "from so deep the root cannot be seen");
+        assert!(!index.links.is_below(1, last) && index.links.is_below(last, last));
+        for id in (1..n).rev().filter(|id| id % 3 > 0) {
+            index.remove(id).unwrap();
+        }
+        index.validate().unwrap();
     }
 }

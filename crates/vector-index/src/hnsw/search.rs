@@ -2,6 +2,8 @@
 
 use super::HnswConfig;
 use super::walk::Graph;
+use crate::hash::mix64;
+use crate::index::check_radius;
 use crate::stored::{Stored, is_dead};
 use crate::{Error, Filter, Method, Scratch, SearchParams, Storage};
 
@@ -87,6 +89,7 @@ impl<G: Graph> Search<'_, G> {
         params: &SearchParams,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
+        check_radius(radius)?;
         self.stored.prepare_query(query, &mut scratch.query)?;
         let mut ef = self.beam_width(1, params);
         loop {
@@ -105,6 +108,11 @@ impl<G: Graph> Search<'_, G> {
             }
             ef *= 2;
         }
+    }
+
+    /// Whether [`nearest`](Self::nearest) scans or walks.
+    pub(crate) fn method(&self, k: usize, params: &SearchParams) -> Method {
+        if self.scans(self.beam_width(k, params), params) { Method::Scan } else { Method::Graph }
     }
 
     /// How many candidates a search for `k` keeps.
@@ -162,8 +170,7 @@ impl<G: Graph> Search<'_, G> {
             return scratch.walk.pool.reset(0);
         }
         let n = stored.slots();
-        let probes = (0..PROBES).map(|i| (i * n / PROBES) as u32);
-        let passing = probes.filter(|&slot| !is_dead(dead, slot) && passes(slot)).count();
+        let passing = self.passing(&passes);
         if passing * OFTEN >= PROBES {
             // A quarter more, because a sample may flatter.
             self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len), scratch);
@@ -184,6 +191,14 @@ impl<G: Graph> Search<'_, G> {
         if scratch.walk.pool.len() < ef {
             stored.scan(dead, shortlist, passes, scratch);
         }
+    }
+
+    /// How many of [`PROBES`] vectors pass. They lie at hashed places: a filter by ids that were
+    /// counted upwards would agree with evenly spaced ones on all or none.
+    fn passing(&self, passes: impl Fn(u32) -> bool) -> usize {
+        let n = self.stored.slots() as u64;
+        let probes = (0..PROBES as u64).map(|i| (mix64(i) % n) as u32);
+        probes.filter(|&slot| !is_dead(self.dead, slot) && passes(slot)).count()
     }
 
     fn filtered_walk(&self, ef: usize, passes: &dyn Fn(u32) -> bool, scratch: &mut Scratch) {
@@ -217,8 +232,25 @@ impl<G: Graph> Search<'_, G> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::mix64;
     use crate::{HnswConfig, HnswIndex, Index, Metric};
+
+    /// One in a hundred, where evenly spaced probes would meet only those or none of them.
+    #[test]
+    fn a_regular_filter_is_estimated_as_any_other() {
+        let config = HnswConfig { metric: Metric::L2Squared, m: 2, ..HnswConfig::default() };
+        for n in [100 * PROBES as u64, 50 * PROBES as u64 + 1] {
+            let mut index = HnswIndex::new(1, config).unwrap();
+            for id in 0..n {
+                index.vectors.push(id, &[id as f32]).unwrap();
+            }
+            let search = index.searching();
+            for remainder in [0, 1, 50, 99] {
+                let few = search.passing(|slot| slot % 100 == remainder);
+                let many = search.passing(|slot| slot % 100 != remainder);
+                assert!(few * SELDOM < PROBES && few + many == PROBES, "{few} and {many} of {n}");
+            }
+        }
+    }
 
     /// The walk itself: through the interface small indexes score all that pass instead.
     #[test]

@@ -3,7 +3,7 @@
 use edgekit_quantize::{CodeBits, ScalarCodec};
 
 use crate::store::{Query, Store, codes};
-use crate::vectors::Vectors;
+use crate::vectors::{Vectors, check_sums};
 use crate::{Originals, Storage};
 
 /// Rows that the codes' ranges are learned from.
@@ -44,13 +44,15 @@ impl<'a> Sight<'a> {
     }
 }
 
-/// Codes for [`Sight::through`] of all vectors; none for storage that is fast as it is.
+/// Codes for [`Sight::through`] of all vectors; none for storage that is fast as it is, nor for rows
+/// that are too long for codes of a byte.
 pub(super) fn scout(vectors: &Vectors) -> Option<Store> {
     match vectors.storage {
         Storage::F32 | Storage::F16 | Storage::Bf16 | Storage::Binary(Originals::None) => {}
         Storage::Int8(_) | Storage::Int4(_) | Storage::Binary(_) => return None,
     }
     let (dim, slots) = (vectors.dim, vectors.slots());
+    check_sums(CodeBits::Eight, dim).ok()?;
     let (exact, mut buffer) = (vectors.exact(), vec![0.0; dim]);
     let mut sample = Vec::new();
     for slot in (0..slots as u32).step_by(slots.div_ceil(SAMPLE).max(1)) {

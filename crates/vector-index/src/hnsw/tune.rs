@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Graph, HnswIndex};
+use crate::store::Store;
 use crate::{Error, ErrorKind, Index, Method, Scratch, SearchParams};
 
 /// What an index is made of.
@@ -19,8 +20,14 @@ pub struct Stats {
     pub degrees: Vec<usize>,
     /// Vectors that a walk can reach from the entry point: all of them.
     pub reachable: usize,
-    /// Heap bytes of the vectors, their originals and ids.
+    /// Heap bytes of the vectors, their originals and ids: the next three, and a bit a vector.
     pub vector_bytes: usize,
+    /// Heap bytes of what searches read of the vectors, 0 in a mapped file.
+    pub code_bytes: usize,
+    /// Heap bytes of the originals, if there are any.
+    pub original_bytes: usize,
+    /// Heap bytes of ids, their table, and lengths.
+    pub id_bytes: usize,
     /// Heap bytes of the links.
     pub link_bytes: usize,
 }
@@ -64,6 +71,9 @@ impl HnswIndex {
             degrees,
             reachable: self.order_of_visit().len(),
             vector_bytes: vectors.memory_bytes(),
+            code_bytes: vectors.codes.memory_bytes(),
+            original_bytes: vectors.originals.as_ref().map_or(0, Store::memory_bytes),
+            id_bytes: vectors.id_bytes(),
             link_bytes: links.memory_bytes(),
         }
     }
@@ -91,7 +101,7 @@ impl HnswIndex {
     ///
     /// # Errors
     ///
-    /// As [`recall`](Self::recall).
+    /// As [`recall`](Self::recall), and [`Config`](ErrorKind::Config) for a target of NaN.
     pub fn autotune(
         &self,
         queries: &[f32],
@@ -99,6 +109,9 @@ impl HnswIndex {
         target: f64,
         mut now: impl FnMut() -> Duration,
     ) -> Result<Tuned, Error> {
+        if target.is_nan() {
+            return Err(Error::new(ErrorKind::Config, "the target is NaN; 0.95 is usual"));
+        }
         let truth = self.truth(queries, k)?;
         let mut scratch = Scratch::new();
         let n = queries.len() / self.dim();

@@ -42,8 +42,10 @@ pub(crate) trait Graph {
         distances.resize(1, 0.0);
         score(&[entry], distances);
         pool.offer(distances[0], entry);
+        // What was visited and is not the nearest cannot become it in another layer.
+        let mut dead = Some(dead);
         for layer in (to + 1..=from).rev() {
-            self.beam(layer, 1, dead, walk, &mut score);
+            self.layer_beam(layer, 1, dead.take(), walk, &mut score);
         }
     }
 
@@ -54,6 +56,18 @@ pub(crate) trait Graph {
         layer: usize,
         ef: usize,
         dead: &[u64],
+        walk: &mut Walk,
+        score: impl FnMut(&[u32], &mut [f32]),
+    ) {
+        self.layer_beam(layer, ef, Some(dead), walk, score);
+    }
+
+    /// [`beam`](Self::beam), or without `dead` one that goes on with what was visited so far.
+    fn layer_beam(
+        &self,
+        layer: usize,
+        ef: usize,
+        dead: Option<&[u64]>,
         walk: &mut Walk,
         score: impl FnMut(&[u32], &mut [f32]),
     ) {
@@ -108,7 +122,7 @@ pub(crate) trait Graph {
             }
             slots.len()
         };
-        walk.run(ef, dead, gather, |node| self.prefetch(node, 0), score);
+        walk.run(ef, Some(dead), gather, |node| self.prefetch(node, 0), score);
     }
 }
 
@@ -118,14 +132,16 @@ impl Walk {
     fn run(
         &mut self,
         ef: usize,
-        dead: &[u64],
+        dead: Option<&[u64]>,
         mut gather: impl FnMut(u32, &mut Visited, &mut Vec<u32>) -> usize,
         prefetch: impl Fn(u32),
         mut score: impl FnMut(&[u32], &mut [f32]),
     ) {
         let Walk { pool, visited, slots, distances } = self;
         pool.restart(ef);
-        visited.reset(dead);
+        if let Some(dead) = dead {
+            visited.reset(dead);
+        }
         pool.iter().for_each(|(_, slot)| {
             visited.insert(slot);
         });

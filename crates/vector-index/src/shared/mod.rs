@@ -9,11 +9,13 @@
 mod view;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 
 use crate::hnsw::Search;
+use crate::index::check_whole;
 use crate::{Error, Filter, HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch, SearchParams};
 use view::{View, ViewLinks};
 
@@ -76,9 +78,19 @@ impl SharedHnsw {
 
     /// Runs `read` on the index as the writer has it, between changes: for [`save`](HnswIndex::save),
     /// [`stats`](HnswIndex::stats), [`contains`](Index::contains) and whatever else takes `&self`.
-    /// Changes wait for it; searches do not.
+    /// Changes wait for it; searches do not. If `read` panics, so does this, and the index is as it
+    /// was.
+    ///
+    /// # Deadlocks
+    ///
+    /// If `read` calls `insert`, `remove`, `upsert`, `contains`, `memory_bytes` or `with` of this index,
+    /// which wait for it to end.
     pub fn with<T>(&self, read: impl FnOnce(&HnswIndex) -> T) -> T {
-        read(&self.writer())
+        let index = self.writer();
+        // Only a panic in a change may leave the index half done, and so poison its lock.
+        let answer = catch_unwind(AssertUnwindSafe(|| read(&index)));
+        drop(index);
+        answer.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// The distance that results are ranked by.
@@ -99,6 +111,12 @@ impl SharedHnsw {
     /// Whether nothing is stored.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether a vector is stored under `id`. Waits for a change that is under way: who must not wait
+    /// keeps a set of ids beside the index.
+    pub fn contains(&self, id: u64) -> bool {
+        self.with(|index| index.contains(id))
     }
 
     /// Bytes of heap memory, spare room and the readers' links included.
@@ -199,6 +217,24 @@ impl SharedHnsw {
         scratch: &'s mut Scratch,
     ) -> Result<&'s [Neighbor], Error> {
         self.read(scratch, |search, scratch| search.within(query, radius, params, scratch))
+    }
+
+    /// [`search`](Self::search) for many queries, one behind the other; as [`Index::search_many`]. Each
+    /// sees the index as it is when its turn comes.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn search_many(
+        &self,
+        queries: &[f32],
+        k: usize,
+        params: &SearchParams,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Vec<Neighbor>>, Error> {
+        check_whole(self.dim, queries)?;
+        let queries = queries.chunks_exact(self.dim);
+        queries.map(|query| self.search(query, k, params, scratch).map(<[_]>::to_vec)).collect()
     }
 
     fn read<'s>(
