@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard};
 use arc_swap::ArcSwap;
 
 use crate::hnsw::Search;
+use crate::room::Room;
 use crate::{Error, Filter, HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch, SearchParams};
 use view::{View, ViewLinks};
 
@@ -103,7 +104,8 @@ impl SharedHnsw {
 
     /// Bytes of heap memory, spare room and the readers' links included.
     pub fn memory_bytes(&self) -> usize {
-        self.writer().memory_bytes() + self.view.load().memory_bytes()
+        let index = self.writer();
+        index.memory_bytes() + self.view.load().memory_bytes(&index)
     }
 
     /// Stores `vector` under `id`; as [`Index::insert`].
@@ -217,12 +219,13 @@ impl SharedHnsw {
         Ok(&scratch.results)
     }
 
-    /// Replaces the view by a larger one, without the removed vectors, if the next vector may not
-    /// fit it.
+    /// Replaces the view by one without the removed vectors, if they take too much of it or the next
+    /// vector may not fit it.
     fn make_room(&self, index: &mut HnswIndex) {
-        if !self.view.load().has_room(index) {
-            let (larger, view) = roomy(index);
-            *index = larger;
+        let wasted = index.vectors.free.len() > spare(index.len());
+        if wasted || !self.view.load().has_room(index) {
+            let (other, view) = roomy(index);
+            *index = other;
             self.view.store(view.into());
         }
     }
@@ -232,13 +235,23 @@ impl SharedHnsw {
     }
 }
 
-/// A copy of the index without its removed vectors, in arrays that have room for half as many again
-/// and that a view shows.
+/// How many removed vectors so many others put up with, and for how many more they get room at least.
+fn spare(len: usize) -> usize {
+    len / 2 + 64
+}
+
+/// A copy of the index without its removed vectors, in arrays that have room for more and that a view
+/// shows.
 fn roomy(index: &HnswIndex) -> (HnswIndex, View) {
     let live: Vec<u32> = index.vectors.live().collect();
-    let capacity = (live.len() + live.len() / 2 + 64).min(crate::pool::MAX_IDS);
-    let mut copy = index.picked(&live, Some(capacity));
-    let view = View::new(&copy, capacity);
+    let least = (live.len() + spare(live.len())).min(crate::pool::MAX_IDS);
+    let bytes = |slots| {
+        let (rows, links) = (index.vectors.room_bytes(slots), index.links.room_bytes(slots));
+        rows + links + View::room_bytes(index, slots)
+    };
+    let room = Room::growing(least, bytes);
+    let mut copy = index.picked(&live, Some(&room));
+    let view = View::new(&copy, &room);
     copy.links.written = Some(Vec::new());
     (copy, view)
 }
@@ -250,5 +263,41 @@ impl fmt::Debug for SharedHnsw {
             .field("dim", &self.dim)
             .field("len", &self.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Storage;
+
+    #[test]
+    fn what_readers_see_moves_only_to_drop_the_removed() {
+        const DIM: usize = 600;
+        let config = HnswConfig { m: 2, ef_construction: 2, ..HnswConfig::default() };
+        for storage in [Storage::F32, Storage::Int8(crate::Originals::F16)] {
+            let config = HnswConfig { storage, ..config };
+            let vector = |id: u64| {
+                let mut values = [1.0; DIM];
+                values[id as usize % DIM] = 2.0;
+                values
+            };
+            let mut index = HnswIndex::trained(DIM, config, &vector(0)).unwrap();
+            (0..700).for_each(|id| index.insert(id, &vector(id)).unwrap());
+            let shared = SharedHnsw::new(index).unwrap();
+            let seen = || Arc::as_ptr(&shared.view.load_full());
+            let (view, bytes) = (seen(), shared.memory_bytes());
+            (700..2_800).for_each(|id| shared.insert(id, &vector(id)).unwrap());
+            let room = shared.view.load().has_room_for(1 << 20);
+            assert_eq!(seen() == view, room, "copied though there is room, or never");
+            let grown = shared.memory_bytes() as f64 / bytes as f64;
+            assert!(!room || (3.8..4.2).contains(&grown), "{grown} times the memory");
+            (0..2_700).for_each(|id| assert!(shared.remove(id).unwrap()));
+            shared.insert(0, &vector(0)).unwrap();
+            assert!(seen() != view && shared.memory_bytes() < bytes / 2);
+            shared.with(HnswIndex::validate).unwrap();
+        }
     }
 }
