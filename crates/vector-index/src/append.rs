@@ -26,6 +26,12 @@ struct Array<T> {
     touched: Vec<loom::cell::UnsafeCell<()>>,
 }
 
+// SAFETY: values are plain (`Pod`). Those before `len` are only read while there are readers, and those
+// behind it are touched by the appender alone, of which there is one, through `&mut`.
+unsafe impl<T: Send + Sync> Send for Array<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Array<T> {}
+
 impl<T: Pod> Array<T> {
     fn values(&self) -> &[T] {
         let len = self.len.load(Acquire);

@@ -47,7 +47,7 @@ impl FlatIndex {
     /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format)
     /// if it is not a flat index or is damaged.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
-        FlatIndex::parse(Source::Read(std::fs::read(path)?))
+        FlatIndex::parse(Source::read(path.as_ref())?)
     }
 
     /// [`read`](Self::read) from the bytes of a file.
@@ -123,7 +123,7 @@ impl HnswIndex {
     /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format)
     /// if it is not an HNSW index or is damaged.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
-        HnswIndex::parse(Source::Read(std::fs::read(path)?))
+        HnswIndex::parse(Source::read(path.as_ref())?)
     }
 
     /// [`read`](Self::read) from the bytes of a file.
@@ -179,11 +179,11 @@ impl HnswIndex {
 /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format) if
 /// it is damaged.
 pub fn verify(path: impl AsRef<Path>) -> Result<(), Error> {
-    let bytes = std::fs::read(path)?;
-    if bytes.get(12) == Some(&FLAT) {
-        FlatIndex::from_bytes(bytes).map(|_| ())
+    let source = Source::read(path.as_ref())?;
+    if source.kind() == Some(FLAT) {
+        FlatIndex::parse(source).map(|_| ())
     } else {
-        HnswIndex::from_bytes(bytes).map(|_| ())
+        HnswIndex::parse(source).map(|_| ())
     }
 }
 
@@ -325,6 +325,12 @@ impl Vectors {
                 return refuse("a factor of a binary code is not finite".into());
             }
         }
+        // NaN is in no range.
+        let norm = |&slot: &u32| self.norms[slot as usize];
+        if let Some(slot) = self.live().find(|slot| !(0.0..=self.max_norm).contains(&norm(slot))) {
+            let (norm, max) = (norm(&slot), self.max_norm);
+            return refuse(format!("vector {slot} has length {norm}, and the longest one {max}"));
+        }
         if self.metric == Metric::InnerProduct && !self.build_offset().is_finite() {
             return refuse(format!("the longest vector has length {}", self.max_norm));
         }
@@ -334,7 +340,6 @@ impl Vectors {
             for store in [Some(&self.codes), originals].into_iter().flatten() {
                 let row = store.row(slot, &mut buffer);
                 let square: f32 = row.iter().map(|x| x * x).sum();
-                // NaN is in no range.
                 if !(0.0..=f32::MAX / 4.0).contains(&square) {
                     return refuse(format!("vector {slot} is not finite or too long"));
                 }

@@ -22,8 +22,8 @@ fn what_one_thread_sees_is_an_index() {
         (12, Storage::Int8(Originals::F16)),
         (12, Storage::Int4(Originals::F32)),
         (12, Storage::Binary(Originals::F32)),
-        (1_500, Storage::F32),
-        (1_500, Storage::Int4(Originals::F16)),
+        (800, Storage::F32),
+        (800, Storage::Int4(Originals::F16)),
     ] {
         let data = vectors(Shape::Clustered, 1_000, dim, 61);
         let mut index = HnswIndex::trained(dim, config(storage), &data.concat()).unwrap();
@@ -198,7 +198,7 @@ fn every_answer_was_true_at_some_moment(dim: usize, changes: u64) {
                     let scans = searched.fetch_add(1, SeqCst) % 2 == reader;
                     let method = if scans { Method::Scan } else { Method::Graph };
                     let params = SearchParams { ef: 400, method };
-                    let found = shared.search(&zeros, 400, &params, &mut scratch).unwrap();
+                    let found = shared.search(zeros, 400, &params, &mut scratch).unwrap();
                     let after: Vec<u64> = lives.iter().map(|l| l.begun.load(SeqCst)).collect();
                     assert!(found.is_sorted_by(|a, b| a.distance <= b.distance));
                     for id in 0..IDS {
@@ -232,7 +232,7 @@ fn every_answer_was_true_at_some_moment(dim: usize, changes: u64) {
     assert!(searched.load(SeqCst) > 20 && both.load(SeqCst), "nothing overlapped");
     // At rest, a wide walk finds exactly what is there.
     let mut scratch = Scratch::new();
-    let found = shared.search(&zeros, 400, &graph(400), &mut scratch).unwrap();
+    let found = shared.search(zeros, 400, &graph(400), &mut scratch).unwrap();
     let mut ids: Vec<u64> = found.iter().map(|near| near.id).collect();
     ids.sort_unstable();
     let there = |id: &u64| lives[*id as usize].done.load(SeqCst) % 2 == 1;

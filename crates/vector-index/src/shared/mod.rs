@@ -3,8 +3,9 @@
 //! The writer has an [`HnswIndex`] of its own behind a mutex and changes it as anybody would. What
 //! readers see is a [`View`]: the same rows, to which is only appended, and a copy of the links in
 //! atomics, into which the writer copies each row of links that it changed, and then shows or hides
-//! the vector with one bit. When the room of a view is used up, the writer copies what is there into
-//! a larger one and swaps a pointer; readers finish in the old one.
+//! the vector with one bit. Arrays do not move while they grow. When a view is full, or too much of it
+//! was removed, the writer copies what is there into another and swaps a pointer; readers finish in the
+//! old one.
 
 mod view;
 
@@ -29,10 +30,14 @@ use view::{View, ViewLinks};
 ///   rewritten, which costs recall as a narrower beam would, and a search that overlaps an
 ///   [`upsert`](Self::upsert), or a removal and an insertion of one id, may return one result fewer. A
 ///   scan misses nothing.
-/// - **Room.** Rows that readers may be looking at are not written over: the room of removed vectors is
-///   used again when the arrays are full and are copied without them. That copy makes the change
-///   that needs it slow (`O(n)`, as when a `Vec` grows), and for as long as an old search runs there
-///   are two copies. Links are kept twice: `8 · m` bytes a vector more than in an `HnswIndex`.
+/// - **Room.** From a megabyte on, the index grows where it is: its arrays lie in a range of up to 64 GB
+///   of addresses, which is no memory until it is written to, so that no insertion copies what is there.
+///   Where the system gives no such range, and below a megabyte, a full index is copied with room for
+///   half as many vectors again (`O(n)`, as when a `Vec` grows).
+/// - **Removed vectors**, and replaced ones, keep their rows, at which readers may be looking. When there
+///   is more than one for two others, the change that notices copies what is left: `O(n)` after
+///   `n / 2` removals. For as long as an old search runs there are then two copies.
+/// - **Links** are kept twice: `8 · m` bytes a vector more than in an `HnswIndex`.
 ///
 /// ```
 /// use edgekit_vector_index::{HnswConfig, HnswIndex, Scratch, SearchParams, SharedHnsw};
@@ -102,7 +107,7 @@ impl SharedHnsw {
         self.len() == 0
     }
 
-    /// Bytes of heap memory, spare room and the readers' links included.
+    /// Bytes of memory, the readers' links included, and spare room unless it is no memory yet.
     pub fn memory_bytes(&self) -> usize {
         let index = self.writer();
         index.memory_bytes() + self.view.load().memory_bytes(&index)

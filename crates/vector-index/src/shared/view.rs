@@ -75,7 +75,7 @@ impl View {
             && index.links.upper_rows() + crate::hnsw::MAX_LEVEL <= self.links.upper_rows()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn has_room_for(&self, slots: usize) -> bool {
         slots <= self.links.levels.len()
     }
