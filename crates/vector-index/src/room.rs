@@ -24,6 +24,10 @@ const RANGE: u64 = 1 << 36;
 /// many small indexes then take neither addresses nor part-filled pages.
 const SMALL: u64 = 1 << 20;
 
+/// Whether the system gives addresses without memory behind them. Elsewhere a map is charged for in full,
+/// or there are none to spare.
+const RESERVES: bool = cfg!(all(unix, target_pointer_width = "64", not(miri), not(loom)));
+
 /// Where a cache line and a row begin.
 const LINE: usize = 64;
 
@@ -48,7 +52,7 @@ impl Room {
     /// Room for at least `least` slots, and for far more if it can be had without memory for them:
     /// `bytes` says how many all arrays together need at most for so many slots.
     pub(crate) fn growing(least: usize, bytes: impl Fn(usize) -> u64) -> Self {
-        if bytes(least) < SMALL {
+        if !RESERVES || bytes(least) < SMALL {
             return Room::fixed(least);
         }
         let mut slots = MAX_IDS;
@@ -97,12 +101,8 @@ impl Room {
     }
 }
 
-/// Addresses without memory behind them yet, where the system deals in such.
+/// Addresses without memory behind them yet, unless the system refuses so many.
 fn reserve(bytes: u64) -> Option<MmapRaw> {
-    // Elsewhere a map is charged for in full, or there are no addresses to spare.
-    if !cfg!(all(unix, target_pointer_width = "64", not(miri), not(loom))) {
-        return None;
-    }
     let len = usize::try_from(bytes).ok()?;
     Some(MmapOptions::new().len(len).no_reserve_swap().map_anon().ok()?.into())
 }
