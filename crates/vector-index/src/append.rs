@@ -2,12 +2,11 @@
 #![allow(unsafe_code, reason = "what is written and what is read are parts of one allocation")]
 
 use std::ops::Deref;
-use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use aligned_vec::{AVec, ConstAlign};
 use bytemuck::Pod;
 
+use crate::room::Space;
 use crate::sync::{Arc, AtomicUsize};
 
 /// The one who appends: there is one for each array, and it is not cloned.
@@ -16,20 +15,19 @@ pub(crate) struct Appender<T>(Arc<Array<T>>);
 /// One who reads what has been appended so far.
 pub(crate) struct Appended<T>(Arc<Array<T>>);
 
-/// `len` values that are never written again, and behind them room that only the appender touches.
+/// `len` values that are never written again once there is a reader, and behind them room that only the
+/// appender touches. A reader learns of `len` by an acquire load that sees the release store behind the
+/// writes.
 struct Array<T> {
-    start: NonNull<T>,
     len: AtomicUsize,
-    /// Owns the room; its own length stays 0, and it is not touched otherwise.
-    room: AVec<T, ConstAlign<64>>,
+    room: Space<T>,
     /// Lets loom see who touches which value.
     #[cfg(loom)]
     touched: Vec<loom::cell::UnsafeCell<()>>,
 }
 
-// SAFETY: values are plain (`Pod`). Those before `len` are only read, and those behind it are touched
-// by the appender alone, of which there is one, through `&mut`; a reader learns of `len` by an acquire
-// load that sees the release store behind the writes.
+// SAFETY: values are plain (`Pod`). Those before `len` are only read while there are readers, and those
+// behind it are touched by the appender alone, of which there is one, through `&mut`.
 unsafe impl<T: Send + Sync> Send for Array<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Array<T> {}
@@ -39,28 +37,41 @@ impl<T: Pod> Array<T> {
         let len = self.len.load(Acquire);
         #[cfg(loom)]
         self.touched[..len].iter().for_each(|cell| cell.with(|_| ()));
-        // SAFETY: `len` values from `start` on are initialised, since `append` wrote them before it
-        // stored that length, and nobody writes to them any more; the room lives as long as `self`.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), len) }
+        // SAFETY: `append` wrote the first `len` values before it stored that length, and nobody writes
+        // to them any more: `values_mut` wants everybody else gone. The room lives as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.room.start().as_ptr(), len) }
     }
 }
 
 impl<T: Pod> Appender<T> {
-    /// An empty array with room for `capacity` values.
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        let mut room = AVec::with_capacity(64, capacity);
-        let start = NonNull::new(room.as_mut_ptr()).unwrap_or(NonNull::dangling());
+    /// An empty array in that room.
+    pub(crate) fn new(room: Space<T>) -> Self {
         Appender(Arc::new(Array {
-            start,
             len: AtomicUsize::new(0),
-            room,
             #[cfg(loom)]
-            touched: (0..capacity).map(|_| loom::cell::UnsafeCell::new(())).collect(),
+            touched: (0..room.len()).map(|_| loom::cell::UnsafeCell::new(())).collect(),
+            room,
         }))
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.0.room.capacity()
+    /// Bytes of memory in use.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.0.room.memory_bytes(self.len())
+    }
+
+    /// The values for any change.
+    ///
+    /// # Panics
+    ///
+    /// If there is a reader.
+    pub(crate) fn values_mut(&mut self) -> &mut [T] {
+        let array =
+            Arc::get_mut(&mut self.0).expect("values that others read are not written over");
+        let len = array.len.load(Relaxed);
+        #[cfg(loom)]
+        array.touched[..len].iter().for_each(|cell| cell.with_mut(|_| ()));
+        // SAFETY: `append` wrote the first `len` values, and nobody else knows of them.
+        unsafe { std::slice::from_raw_parts_mut(array.room.start().as_ptr(), len) }
     }
 
     /// Adds `count` values, which `write` gets as zeros, and shows them to readers together.
@@ -71,18 +82,15 @@ impl<T: Pod> Appender<T> {
     pub(crate) fn append(&mut self, count: usize, write: impl FnOnce(&mut [T])) {
         let array = &*self.0;
         let len = array.len.load(Relaxed);
-        let room = array.room.capacity() - len;
+        let room = array.room.len() - len;
         assert!(count <= room, "{count} values do not fit the {room} places left");
         #[cfg(loom)]
         array.touched[len..len + count].iter().for_each(|cell| cell.with_mut(|_| ()));
         // SAFETY: the places from `len` to `len + count` are within the room (asserted), no reader
-        // looks behind `len`, and `&mut self` is the only appender, so that they are ours alone.
-        // Zeros are values of a `Pod` type.
-        let values = unsafe {
-            let at = array.start.as_ptr().add(len);
-            at.write_bytes(0, count);
-            std::slice::from_raw_parts_mut(at, count)
-        };
+        // looks behind `len`, and `&mut self` is the only appender, so that they are ours alone. The
+        // room is zeroed, and zeros are values of a `Pod` type.
+        let values =
+            unsafe { std::slice::from_raw_parts_mut(array.room.start().as_ptr().add(len), count) };
         write(values);
         array.len.store(len + count, Release);
     }
@@ -111,10 +119,15 @@ impl<T: Pod> Deref for Appended<T> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::room::Room;
+
+    fn appender<T: Pod>(capacity: usize) -> Appender<T> {
+        Appender::new(Room::fixed(0).take(capacity))
+    }
 
     #[test]
     fn readers_see_whole_rows_while_it_grows() {
-        let mut appender = Appender::<u64>::with_capacity(3_000);
+        let mut appender = appender::<u64>(3_000);
         assert_eq!(appender.reader().len(), 0);
         let (reader, other) = (appender.reader(), appender.reader());
         std::thread::scope(|scope| {
@@ -138,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_was_shown_outlives_the_appender() {
-        let mut appender = Appender::<f32>::with_capacity(2);
+        let mut appender = appender::<f32>(2);
         appender.append(1, |values| values[0] = 7.0);
         let reader = appender.reader();
         drop(appender);
@@ -148,7 +161,22 @@ mod tests {
     #[test]
     #[should_panic(expected = "do not fit")]
     fn there_is_no_room_beyond_the_capacity() {
-        let mut appender = Appender::<u8>::with_capacity(0);
-        appender.append(appender.capacity() + 1, |_| ());
+        appender::<u8>(3).append(4, |_| ());
+    }
+
+    #[test]
+    fn what_nobody_reads_can_be_changed() {
+        let mut appender = appender::<u32>(2);
+        appender.append(1, |values| values[0] = 7);
+        appender.values_mut()[0] = 8;
+        assert_eq!(*appender.reader(), [8]);
+    }
+
+    #[test]
+    #[should_panic(expected = "are not written over")]
+    fn what_others_read_cannot_be_changed() {
+        let mut appender = appender::<u32>(2);
+        let _reader = appender.reader();
+        appender.values_mut();
     }
 }

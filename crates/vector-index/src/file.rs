@@ -14,13 +14,13 @@
 //! | 64..72 | length of the file |
 //! | 120..128 | XXH3 of bytes 0..120 and the table |
 //!
-//! A line of the table is 32 bytes: tag, zero, start, length in bytes, XXH3 of the section. Sections
-//! start at multiples of 64 bytes, so that a map of the file can be searched where it lies.
+//! A line of the table is 32 bytes: tag, zero, start, length in bytes, XXH3 of the section. Tags ascend.
+//! Sections start at multiples of 64 bytes, so that a map of the file can be searched where it lies.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::BuildHasher;
-use std::io::{BufWriter, ErrorKind::AlreadyExists, Write};
+use std::io::{BufWriter, ErrorKind::AlreadyExists, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bytemuck::Pod;
@@ -200,6 +200,21 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// Reads a file, of one that is no index or says that it is shorter no more than it takes to see
+    /// that.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let file = File::open(path)?;
+        let mut bytes = Vec::new();
+        (&file).take(HEADER as u64).read_to_end(&mut bytes)?;
+        let (_, len) = head(&bytes)?;
+        let rest = len.saturating_sub(HEADER as u64);
+        let there = file.metadata()?.len().min(rest);
+        bytes.try_reserve_exact(there as usize).map_err(std::io::Error::from)?;
+        // One byte more, so that a longer file is refused as it is elsewhere.
+        file.take(rest.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(Source::Read(bytes))
+    }
+
     /// Whether a section is copied, and so worth checking as it is read anyway.
     fn copies(&self, tag: u32) -> bool {
         match self {
@@ -223,19 +238,8 @@ impl Parsed {
     pub(crate) fn new(source: Source) -> Result<Self, Error> {
         little_endian()?;
         let bytes = source.bytes();
-        let Some((head, rest)) = bytes.split_first_chunk::<HEADER>() else {
-            return refuse(format!("{} bytes are too few for an index file", bytes.len()));
-        };
-        if head[..8] != MAGIC {
-            return refuse("this is no index file: it does not begin with EKVINDEX".into());
-        }
-        let version = number(head, 8);
-        if version != VERSION {
-            return refuse(format!(
-                "version {version} of the format is unknown; this reads {VERSION}"
-            ));
-        }
-        let len = long(head, 64);
+        let (head, len) = head(bytes)?;
+        let rest = &bytes[HEADER..];
         if len != bytes.len() as u64 {
             return refuse(format!("the file has {} bytes and should have {len}", bytes.len()));
         }
@@ -248,9 +252,14 @@ impl Parsed {
         if sums_count && checksum(head, table) != long(head, 120) {
             return refuse("the header's checksum is wrong: the file is damaged".into());
         }
-        let mut sections = Vec::new();
+        let mut sections: Vec<(u32, usize, usize)> = Vec::new();
         for line in table.chunks_exact(LINE) {
             let (tag, start, len) = (number(line, 0), long(line, 8), long(line, 16));
+            // So there are no more of them than there are tags, and no section is summed twice.
+            let last = sections.last().map_or(0, |section| section.0);
+            if !(last + 1..=Tag::Parents as u32).contains(&tag) {
+                return refuse(format!("section {tag} is unknown or out of order"));
+            }
             let end = start.checked_add(len).filter(|&end| end <= bytes.len() as u64);
             if end.is_none() || !start.is_multiple_of(ALIGN as u64) {
                 return refuse(format!("section {tag} does not lie within the file"));
@@ -328,6 +337,11 @@ impl Parsed {
 }
 
 impl Source {
+    /// What the file says that it is.
+    pub(crate) fn kind(&self) -> Option<u8> {
+        self.bytes().get(12).copied()
+    }
+
     fn bytes(&self) -> &[u8] {
         match self {
             Source::Read(bytes) => bytes,
@@ -338,6 +352,21 @@ impl Source {
 
 pub(crate) fn refuse<T>(what: String) -> Result<T, Error> {
     Err(Error::new(ErrorKind::Format, what))
+}
+
+/// The header of what is an index file, and how long it says the file is.
+fn head(bytes: &[u8]) -> Result<(&[u8; HEADER], u64), Error> {
+    let Some(head) = bytes.first_chunk::<HEADER>() else {
+        return refuse(format!("{} bytes are too few for an index file", bytes.len()));
+    };
+    if head[..8] != MAGIC {
+        return refuse("this is no index file: it does not begin with EKVINDEX".into());
+    }
+    let version = number(head, 8);
+    if version != VERSION {
+        return refuse(format!("version {version} of the format is unknown; this reads {VERSION}"));
+    }
+    Ok((head, long(head, 64)))
 }
 
 fn checksum(head: &[u8; HEADER], table: &[u8]) -> u64 {

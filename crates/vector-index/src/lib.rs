@@ -19,6 +19,7 @@ mod metric;
 mod npy;
 mod persist;
 mod pool;
+mod room;
 mod scan;
 mod scratch;
 mod shared;

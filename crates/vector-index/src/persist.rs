@@ -47,7 +47,7 @@ impl FlatIndex {
     /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format)
     /// if it is not a flat index or is damaged.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
-        FlatIndex::parse(Source::Read(std::fs::read(path)?))
+        FlatIndex::parse(Source::read(path.as_ref())?)
     }
 
     /// [`read`](Self::read) from the bytes of a file.
@@ -123,7 +123,7 @@ impl HnswIndex {
     /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format)
     /// if it is not an HNSW index or is damaged.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
-        HnswIndex::parse(Source::Read(std::fs::read(path)?))
+        HnswIndex::parse(Source::read(path.as_ref())?)
     }
 
     /// [`read`](Self::read) from the bytes of a file.
@@ -179,11 +179,11 @@ impl HnswIndex {
 /// [`Io`](crate::ErrorKind::Io) if the file cannot be read, [`Format`](crate::ErrorKind::Format) if
 /// it is damaged.
 pub fn verify(path: impl AsRef<Path>) -> Result<(), Error> {
-    let bytes = std::fs::read(path)?;
-    if bytes.get(12) == Some(&FLAT) {
-        FlatIndex::from_bytes(bytes).map(|_| ())
+    let source = Source::read(path.as_ref())?;
+    if source.kind() == Some(FLAT) {
+        FlatIndex::parse(source).map(|_| ())
     } else {
-        HnswIndex::from_bytes(bytes).map(|_| ())
+        HnswIndex::parse(source).map(|_| ())
     }
 }
 

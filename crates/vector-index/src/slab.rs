@@ -7,11 +7,12 @@ use bytemuck::Pod;
 
 use crate::append::{Appended, Appender};
 use crate::map::Map;
+use crate::room::Room;
 
 /// Values that start at a multiple of 64 bytes.
 pub(crate) enum Slab<T> {
     Owned(AVec<T, ConstAlign<64>>),
-    /// Of fixed capacity, and read through others' `Shown`.
+    /// Does not move, and may be read through others' `Shown`.
     Growing(Appender<T>),
     Shown(Appended<T>),
     /// `len` values from byte `start` of the map on.
@@ -46,6 +47,15 @@ impl<T: Pod> Slab<T> {
         }
     }
 
+    /// The values for any change that keeps their number. A growing array must not be shown to
+    /// anybody.
+    pub(crate) fn values_mut(&mut self) -> &mut [T] {
+        match self {
+            Slab::Growing(values) => values.values_mut(),
+            _ => self.owned(),
+        }
+    }
+
     /// Writes row `at` of rows of `stride` values, which is at most one behind the last, and in a
     /// growing array exactly that.
     pub(crate) fn set_row(&mut self, at: usize, stride: usize, write: impl FnOnce(&mut [T])) {
@@ -61,11 +71,16 @@ impl<T: Pod> Slab<T> {
         write(&mut values[start..start + stride]);
     }
 
+    /// An empty array that grows in its part of a room.
+    pub(crate) fn growing(room: &Room, len: usize) -> Self {
+        Slab::Growing(Appender::new(room.take(len)))
+    }
+
     /// The rows of `order`, of `width` values each: in an array without spare room, or in a growing
-    /// one with room for `capacity` rows.
-    pub(crate) fn picked(&self, width: usize, order: &[u32], capacity: Option<usize>) -> Self {
-        let mut picked = match capacity {
-            Some(rows) => Slab::Growing(Appender::with_capacity(rows * width)),
+    /// one.
+    pub(crate) fn picked(&self, width: usize, order: &[u32], room: Option<&Room>) -> Self {
+        let mut picked = match room {
+            Some(room) => Slab::growing(room, room.slots() * width),
             None => Slab::Owned(AVec::with_capacity(64, order.len() * width)),
         };
         for (at, &row) in order.iter().enumerate() {
@@ -96,7 +111,7 @@ impl<T: Pod> Slab<T> {
     pub(crate) fn memory_bytes(&self) -> usize {
         match self {
             Slab::Owned(values) => values.capacity() * size_of::<T>(),
-            Slab::Growing(values) => values.capacity() * size_of::<T>(),
+            Slab::Growing(values) => values.memory_bytes(),
             Slab::Shown(_) | Slab::Mapped { .. } => 0,
         }
     }

@@ -7,6 +7,7 @@ use edgekit_quantize::{BinaryCodec, CodeBits, Origin, Planes, ScalarCodec};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
+use crate::room::Room;
 use crate::slab::Slab;
 use crate::{Error, ErrorKind, Metric};
 
@@ -217,28 +218,37 @@ impl Store {
     }
 
     /// The rows of `order`, in that order; see [`Slab::picked`].
-    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
+    pub(crate) fn picked(&self, order: &[u32], room: Option<&Room>) -> Self {
         let stride = self.stride;
         let squares = usize::from(self.metric == Metric::L2Squared);
         let body = match &self.body {
-            Body::F32(slab) => Body::F32(slab.picked(stride, order, capacity)),
-            Body::F16(slab) => Body::F16(slab.picked(stride, order, capacity)),
-            Body::Bf16(slab) => Body::Bf16(slab.picked(stride, order, capacity)),
+            Body::F32(slab) => Body::F32(slab.picked(stride, order, room)),
+            Body::F16(slab) => Body::F16(slab.picked(stride, order, room)),
+            Body::Bf16(slab) => Body::Bf16(slab.picked(stride, order, room)),
             Body::Int8(codec, slab, lengths) => Body::Int8(
                 codec.clone(),
-                slab.picked(stride, order, capacity),
-                lengths.picked(squares, order, capacity),
+                slab.picked(stride, order, room),
+                lengths.picked(squares, order, room),
             ),
             Body::Int4(codec, slab, lengths) => Body::Int4(
                 codec.clone(),
-                slab.picked(stride, order, capacity),
-                lengths.picked(squares, order, capacity),
+                slab.picked(stride, order, room),
+                lengths.picked(squares, order, room),
             ),
             Body::Binary(codec, slab) => {
-                Body::Binary(codec.clone(), slab.picked(stride, order, capacity))
+                Body::Binary(codec.clone(), slab.picked(stride, order, room))
             }
         };
         Store { body, ..*self }
+    }
+
+    /// Bytes of room that so many rows take at most, squares included.
+    pub(crate) fn room_bytes(&self, slots: usize) -> u64 {
+        fn size<T>(_: &Slab<T>) -> usize {
+            size_of::<T>()
+        }
+        let size = rows!(&self.body, slab => size(slab));
+        Room::bytes(slots, self.stride * size) + Room::bytes(slots, 4)
     }
 
     /// Another view of the same rows, which sees them grow.

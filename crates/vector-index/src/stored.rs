@@ -1,6 +1,7 @@
 //! What a search reads: rows by slot, their ids, and which of them count.
 
 use crate::pool::{Pool, pack};
+use crate::room::Room;
 use crate::slab::Slab;
 use crate::store::{Body, Query, Store};
 use crate::{Error, Metric, Neighbor, Scratch, Storage};
@@ -21,7 +22,8 @@ pub(crate) struct Stored {
     pub(crate) ids: Slab<u64>,
 }
 
-/// Whether a slot is among the dead ones. One that does not exist (a damaged file may link to it) is.
+/// Whether a slot is among the dead ones, or is none: a damaged file may link anywhere, and what came after
+/// their set was made is not in it.
 pub(crate) fn is_dead(dead: &[u64], slot: u32) -> bool {
     dead.get(slot as usize / 64).is_none_or(|word| word >> (slot % 64) & 1 == 1)
 }
@@ -70,16 +72,22 @@ impl Stored {
         }
     }
 
-    /// The rows of `order`, in that order: with no spare room, or with room for `capacity` rows in
-    /// arrays that others can read while they grow.
-    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
+    /// The rows of `order`, in that order: with no spare room, or in arrays that others can read while
+    /// they grow.
+    pub(crate) fn picked(&self, order: &[u32], room: Option<&Room>) -> Self {
         Stored {
-            codes: self.codes.picked(order, capacity),
-            originals: self.originals.as_ref().map(|store| store.picked(order, capacity)),
-            norms: self.norms.picked(1, order, capacity),
-            ids: self.ids.picked(1, order, capacity),
+            codes: self.codes.picked(order, room),
+            originals: self.originals.as_ref().map(|store| store.picked(order, room)),
+            norms: self.norms.picked(1, order, room),
+            ids: self.ids.picked(1, order, room),
             ..*self
         }
+    }
+
+    /// Bytes of room that so many slots take at most.
+    pub(crate) fn room_bytes(&self, slots: usize) -> u64 {
+        let originals = self.originals.as_ref().map_or(0, |store| store.room_bytes(slots));
+        self.codes.room_bytes(slots) + originals + Room::bytes(slots, 4) + Room::bytes(slots, 8)
     }
 
     /// Another view of the same rows, which sees them grow.

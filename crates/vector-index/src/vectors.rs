@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 
 use crate::hash::mix64;
 use crate::pool::MAX_IDS;
+use crate::room::Room;
 use crate::slab::Slab;
 use crate::store::{Body, Store, codes};
 use crate::stored::{Stored, is_dead};
@@ -74,8 +75,8 @@ impl Vectors {
     }
 
     /// The vectors of `order` in that order, no slot free; see [`Stored::picked`].
-    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
-        let picked = Vectors::from(self.stored.picked(order, capacity));
+    pub(crate) fn picked(&self, order: &[u32], room: Option<&Room>) -> Self {
+        let picked = Vectors::from(self.stored.picked(order, room));
         Vectors { max_norm: self.max_norm, ..picked }
     }
 

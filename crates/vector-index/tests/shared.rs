@@ -16,22 +16,25 @@ fn config(storage: Storage) -> HnswConfig {
 
 #[test]
 fn what_one_thread_sees_is_an_index() {
-    let data = vectors(Shape::Clustered, 1_000, 12, 61);
-    for storage in [
-        Storage::F32,
-        Storage::Int8(Originals::F16),
-        Storage::Int4(Originals::F32),
-        Storage::Binary(Originals::F32),
+    // The longer vectors do not fit what is still copied to grow.
+    for (dim, storage) in [
+        (12, Storage::F32),
+        (12, Storage::Int8(Originals::F16)),
+        (12, Storage::Int4(Originals::F32)),
+        (12, Storage::Binary(Originals::F32)),
+        (800, Storage::F32),
+        (800, Storage::Int4(Originals::F16)),
     ] {
-        let mut index = HnswIndex::trained(12, config(storage), &data.concat()).unwrap();
+        let data = vectors(Shape::Clustered, 1_000, dim, 61);
+        let mut index = HnswIndex::trained(dim, config(storage), &data.concat()).unwrap();
         fill(&mut index, &data[..50]);
         let shared = SharedHnsw::new(index).unwrap();
-        let mut exact = FlatIndex::trained(12, METRIC, storage, &data.concat()).unwrap();
+        let mut exact = FlatIndex::trained(dim, METRIC, storage, &data.concat()).unwrap();
         fill(&mut exact, &data[..50]);
         let mut rng = rng(62);
         let mut scratch = Scratch::new();
-        // Room is made some ten times on the way.
-        for step in 0..2_500 {
+        // Room is made several times on the way.
+        for step in 0..if dim < 100 { 2_500 } else { 900 } {
             let (id, vector) = (below(&mut rng, 400) as u64, &data[below(&mut rng, 1_000)]);
             match step % 4 {
                 0 => assert_eq!(shared.remove(id).unwrap(), exact.remove(id).unwrap()),
@@ -59,7 +62,7 @@ fn what_one_thread_sees_is_an_index() {
             }
         }
         shared.with(HnswIndex::validate).unwrap();
-        let (within, radius) = (graph(9), 40.0);
+        let (within, radius) = (graph(9), 3.0 * dim as f32);
         let here = shared.search_range(&data[3], radius, &within, &mut scratch).unwrap().len();
         let inner = shared.into_inner();
         inner.validate().unwrap();
@@ -137,30 +140,45 @@ struct Life {
 }
 
 const IDS: u64 = 160;
-const DIM: usize = 3;
-
 /// Which id and version it is can be told from its distance to the query of zeros: all sums are
 /// exact.
-fn vector(id: u64, version: u64) -> Vec<f32> {
-    vec![id as f32, (version % 50) as f32, 7.0]
+fn vector(dim: usize, id: u64, version: u64) -> Vec<f32> {
+    let mut values = vec![0.0; dim];
+    values[..3].copy_from_slice(&[id as f32, (version % 50) as f32, 7.0]);
+    values
 }
 
 fn distance(id: u64, version: u64) -> f32 {
-    vector(id, version).iter().map(|x| x * x).sum()
+    vector(3, id, version).iter().map(|x| x * x).sum()
+}
+
+fn changes(short: u64, full: u64) -> u64 {
+    if std::env::var_os("EDGEKIT_STRESS").is_some() { full } else { short }
+}
+
+#[test]
+fn every_answer_was_true_while_small() {
+    every_answer_was_true_at_some_moment(3, changes(6_000, 30_000_000));
+}
+
+/// With rows so long that arrays grow where they are.
+#[test]
+fn every_answer_was_true_while_growing_in_place() {
+    every_answer_was_true_at_some_moment(2_400, changes(1_000, 400_000));
 }
 
 /// Two threads change their halves of the ids, two search and check each answer against what was
 /// true at some moment of the search.
-#[test]
-fn every_answer_was_true_at_some_moment() {
-    let changes = if std::env::var_os("EDGEKIT_STRESS").is_some() { 32_000_000 } else { 6_000 };
-    let shared = SharedHnsw::new(HnswIndex::new(DIM, config(Storage::F32)).unwrap()).unwrap();
+fn every_answer_was_true_at_some_moment(dim: usize, changes: u64) {
+    let shared = SharedHnsw::new(HnswIndex::new(dim, config(Storage::F32)).unwrap()).unwrap();
     let lives: Vec<Life> =
         (0..IDS).map(|_| Life { begun: AtomicU64::new(0), done: AtomicU64::new(0) }).collect();
     let (shared, lives) = (&shared, &lives);
     let running = AtomicU64::new(2);
     let (running, searched) = (&running, &AtomicU64::new(0));
     let both = &AtomicBool::new(false);
+    let zeros = vec![0.0; dim];
+    let zeros = &zeros;
     std::thread::scope(|scope| {
         for half in 0..2 {
             scope.spawn(move || {
@@ -171,7 +189,7 @@ fn every_answer_was_true_at_some_moment() {
                     let version = life.done.load(SeqCst) + 1;
                     if version % 2 == 1 {
                         life.begun.store(version, SeqCst);
-                        shared.insert(id, &vector(id, version)).unwrap();
+                        shared.insert(id, &vector(dim, id, version)).unwrap();
                         life.done.store(version, SeqCst);
                     } else if below(&mut rng, 2) == 0 {
                         life.begun.store(version, SeqCst);
@@ -180,7 +198,7 @@ fn every_answer_was_true_at_some_moment() {
                     } else {
                         // To the next odd version: it is there all the time.
                         life.begun.store(version + 1, SeqCst);
-                        shared.upsert(id, &vector(id, version + 1)).unwrap();
+                        shared.upsert(id, &vector(dim, id, version + 1)).unwrap();
                         life.done.store(version + 1, SeqCst);
                     }
                 }
@@ -196,7 +214,7 @@ fn every_answer_was_true_at_some_moment() {
                     let scans = searched.fetch_add(1, SeqCst) % 2 == reader;
                     let method = if scans { Method::Scan } else { Method::Graph };
                     let params = SearchParams { ef: 400, method };
-                    let found = shared.search(&[0.0; DIM], 400, &params, &mut scratch).unwrap();
+                    let found = shared.search(zeros, 400, &params, &mut scratch).unwrap();
                     let after: Vec<u64> = lives.iter().map(|l| l.begun.load(SeqCst)).collect();
                     assert!(found.is_sorted_by(|a, b| a.distance <= b.distance));
                     for id in 0..IDS {
@@ -230,7 +248,7 @@ fn every_answer_was_true_at_some_moment() {
     assert!(searched.load(SeqCst) > 20 && both.load(SeqCst), "nothing overlapped");
     // At rest, a wide walk finds exactly what is there.
     let mut scratch = Scratch::new();
-    let found = shared.search(&[0.0; DIM], 400, &graph(400), &mut scratch).unwrap();
+    let found = shared.search(zeros, 400, &graph(400), &mut scratch).unwrap();
     let mut ids: Vec<u64> = found.iter().map(|near| near.id).collect();
     ids.sort_unstable();
     let there = |id: &u64| lives[*id as usize].done.load(SeqCst) % 2 == 1;

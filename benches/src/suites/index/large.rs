@@ -39,6 +39,8 @@ pub(super) fn declare(suite: &mut Suite) {
         points: points.iter().map(|point| (point.recall, point.qps)).collect(),
     });
 
+    super::shared::longest(suite, PREFIX, &data);
+
     let path = std::env::temp_dir().join(format!("edgekit-bench-{}.ekv", std::process::id()));
     index.save(&path).expect("the temporary directory is writable");
     drop(index);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use edgekit_vector_index::{
-    HnswConfig, Index, Method, Originals, Scratch, SearchParams, SharedHnsw, Storage,
+    HnswConfig, HnswIndex, Index, Method, Originals, Scratch, SearchParams, SharedHnsw, Storage,
 };
 
 use super::data::Dataset;
@@ -50,6 +50,32 @@ pub(super) fn declare(suite: &mut Suite) {
         print("changing/shared", watch(&data, readers, in_shared, on_shared));
         print("changing/lock", watch(&data, readers, in_locked, on_locked));
     }
+    longest(suite, "index/shared", &data);
+}
+
+/// The longest that one insertion takes while an empty index grows to all of the data, alone and
+/// shared, and the longest replacement when all of it is then replaced in the shared one. Largest
+/// of all: a page that the system hands out late or a pause of the thread is in it too.
+pub(super) fn longest(suite: &mut Suite, prefix: &str, data: &Dataset) {
+    let storage = Storage::Int8(Originals::F16);
+    let config = HnswConfig { metric: data.metric, storage, ..HnswConfig::default() };
+    let sample: Vec<f32> = data.base().take(1_000).flatten().copied().collect();
+    let empty = || HnswIndex::trained(data.dim, config, &sample).expect("the data is finite");
+    let mut alone = empty();
+    let shared = SharedHnsw::new(empty()).expect("it is not mapped");
+    let mut print = |what: &str, change: &mut dyn FnMut(u64, &[f32])| {
+        let time = |(id, row)| {
+            let begun = Instant::now();
+            change(id, row);
+            begun.elapsed().as_nanos()
+        };
+        let longest = (0..).zip(data.base()).map(time).max().unwrap_or(0);
+        suite.value(format!("{prefix}/longest/{what}"), Unit::Nanos, longest as f64);
+    };
+    let fine = "the data is finite";
+    print("insert-alone", &mut |id, row| alone.insert(id, row).expect(fine));
+    print("insert-shared", &mut |id, row| shared.insert(id, row).expect(fine));
+    print("replace-shared", &mut |id, row| shared.upsert(id, row).expect(fine));
 }
 
 /// What the readers together and the writer got done beside each other.

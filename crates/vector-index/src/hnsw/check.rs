@@ -15,8 +15,9 @@ impl HnswIndex {
         HnswIndex { config, vectors, links, entry, build: Box::new(super::Build::new()) }
     }
 
-    /// Checks all that the graph relies on: links lead to vectors that are there, layers have rows,
-    /// and the permanent links form one tree, so that every vector is reachable. For tests and for
+    /// Checks all that the graph relies on: links of upper layers lead to vectors that are there, layers
+    /// have rows, the entry is in the highest, and the permanent links form one tree, so that every
+    /// vector is reachable. For tests and for
     /// those who doubt; costs one pass over the links.
     ///
     /// # Errors
@@ -35,6 +36,10 @@ impl HnswIndex {
                 return refuse(format!("node {node} is removed and has a parent"));
             }
             rows += level as u32;
+        }
+        let highest = self.vectors.live().map(|node| self.links.level(node) + 1).max();
+        if highest.unwrap_or(0) != self.layers() {
+            return refuse(format!("the search would start at {:?}, below others", self.entry));
         }
         if self.links.upper.len() != rows as usize * self.config.m {
             return refuse(format!("upper layers have {} links", self.links.upper.len()));
@@ -93,8 +98,13 @@ impl Links {
                         return refuse(format!("node {node} is linked to {link} of {n}, or twice"));
                     }
                     seen[link as usize] = rows;
-                    // A stale link may lead to a free slot or to one that was used again, but a
-                    // slot keeps its level.
+                    // A stale link of the bottom layer may lead to a free slot or to one that was used
+                    // again.
+                    if layer > 0 && vectors.is_dead(link) {
+                        return refuse(format!(
+                            "node {node} is linked to {link}, which is removed"
+                        ));
+                    }
                     if self.level(link) < layer || self.row(link, layer).is_empty() {
                         return refuse(format!("node {link} has no links in layer {layer}"));
                     }

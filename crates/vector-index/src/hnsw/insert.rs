@@ -131,8 +131,8 @@ impl Build {
             neighbors.extend_from_slice(&select.kept);
         }
         choice.parents.extend_from_slice(&select.candidates);
-        // A file may link to a free slot from an upper layer. When the slot is used again, a narrow
-        // walk may end there, at the node itself.
+        // A stale link may lead to a slot that is used again: a walk of one candidate may end there,
+        // at the node itself.
         if choice.layers[0].is_empty() {
             choice.layers[0].push(top);
         }

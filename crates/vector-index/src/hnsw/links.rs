@@ -3,6 +3,7 @@
 use edgekit_kernels_simd::prefetch;
 
 use super::walk::Graph;
+use crate::room::Room;
 use crate::slab::Slab;
 
 /// Fills the unused end of a row.
@@ -73,13 +74,38 @@ impl Links {
 
     /// Adds a node without links.
     pub(super) fn push(&mut self, level: usize) {
-        let rows = self.upper_rows() as u32;
-        let (base, upper) = (self.base.len() + self.width(0), self.upper.len() + level * self.m);
-        self.base.owned().resize(base, NONE);
-        self.upper.owned().resize(upper, NONE);
-        self.upper_start.owned().push(rows);
-        self.levels.owned().push(level as u8);
-        self.parents.owned().push(NONE);
+        let (node, rows, m) = (self.len(), self.upper_rows(), self.m);
+        self.base.set_row(node, 2 * m, |row| row.fill(NONE));
+        for row in rows..rows + level {
+            self.upper.set_row(row, m, |row| row.fill(NONE));
+        }
+        self.upper_start.set_row(node, 1, |row| row[0] = rows as u32);
+        self.levels.set_row(node, 1, |row| row[0] = level as u8);
+        self.parents.set_row(node, 1, |row| row[0] = NONE);
+    }
+
+    /// How many rows of upper layers to make room for beside so many slots: about one vector in m
+    /// has some; the rest is for luck.
+    pub(crate) fn upper_room(&self, slots: usize) -> usize {
+        self.upper_rows() + 2 * slots / (self.m - 1) + 8 * MAX_LEVEL
+    }
+
+    /// Bytes of room that so many slots take at most.
+    pub(crate) fn room_bytes(&self, slots: usize) -> u64 {
+        let upper = Room::bytes(self.upper_room(slots), 4 * self.m);
+        let beside = 2 * Room::bytes(slots, 4) + Room::bytes(slots, 1);
+        Room::bytes(slots, 8 * self.m) + upper + beside
+    }
+
+    fn growing(m: usize, room: &Room, upper: usize) -> Self {
+        Links {
+            base: Slab::growing(room, room.slots() * 2 * m),
+            upper: Slab::growing(room, upper * m),
+            upper_start: Slab::growing(room, room.slots()),
+            levels: Slab::growing(room, room.slots()),
+            parents: Slab::growing(room, room.slots()),
+            ..Links::new(m)
+        }
     }
 
     /// Makes room for the bottom links of `additional` more nodes at once.
@@ -128,7 +154,7 @@ impl Links {
     }
 
     pub(super) fn set_parent(&mut self, node: u32, parent: u32) {
-        self.parents.owned()[node as usize] = parent;
+        self.parents.values_mut()[node as usize] = parent;
     }
 
     /// The nodes whose parent is `node`.
@@ -176,19 +202,22 @@ impl Links {
             written.push((node, layer));
         }
         if layer == 0 {
-            &mut self.base.owned()[start..start + width]
+            &mut self.base.values_mut()[start..start + width]
         } else {
-            &mut self.upper.owned()[start..start + width]
+            &mut self.upper.values_mut()[start..start + width]
         }
     }
 
     /// The links among the nodes of `order`, which are numbered in that order.
-    pub(crate) fn picked(&self, order: &[u32]) -> Self {
+    pub(crate) fn picked(&self, order: &[u32], room: Option<&Room>) -> Self {
         let mut new = vec![NONE; self.len()];
         order.iter().enumerate().for_each(|(at, &old)| new[old as usize] = at as u32);
         let renumbered = |old: u32| new.get(old as usize).copied().filter(|&node| node != NONE);
         let mut picked = Links::new(self.m);
-        picked.reserve(order.len());
+        match room {
+            Some(room) => picked = Links::growing(self.m, room, self.upper_room(room.slots())),
+            None => picked.reserve(order.len()),
+        }
         for (node, &old) in (0..).zip(order) {
             let level = self.level(old);
             picked.push(level);

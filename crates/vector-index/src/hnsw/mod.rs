@@ -14,6 +14,7 @@ mod walk;
 use std::fmt;
 
 use crate::hash::mix64;
+use crate::room::Room;
 use crate::scratch::Visited;
 use crate::vectors::Vectors;
 use crate::{
@@ -204,12 +205,12 @@ impl HnswIndex {
 
     /// The index of the vectors of `order` alone, in that order; see
     /// [`Stored::picked`](crate::stored::Stored::picked). All vectors must be among them.
-    pub(crate) fn picked(&self, order: &[u32], capacity: Option<usize>) -> Self {
+    pub(crate) fn picked(&self, order: &[u32], room: Option<&Room>) -> Self {
         let new = |entry| order.iter().position(|&old| old == entry).map(|at| at as u32);
         HnswIndex::from_parts(
             self.config,
-            self.vectors.picked(order, capacity),
-            self.links.picked(order),
+            self.vectors.picked(order, room),
+            self.links.picked(order, room),
             self.entry.and_then(new),
         )
     }

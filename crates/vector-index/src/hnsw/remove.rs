@@ -11,8 +11,9 @@ const GENERATIONS: usize = 256;
 impl HnswIndex {
     /// Unlinks `node` from all layers and frees its slot.
     ///
-    /// Links to it that are not near it are not looked for: they are never followed while the slot
-    /// is free, and lead somewhere else, harmlessly, when it is used again.
+    /// Links to it in the bottom layer that are not near it are not looked for: they are never followed
+    /// while the slot is free, and lead somewhere else, harmlessly, when it is used again. In the upper
+    /// layers, where a walk has only one candidate to lose, none is left.
     pub(super) fn unlink(&mut self, node: u32) {
         self.vectors.free(node);
         let HnswIndex { config, vectors, links, entry, build } = self;
@@ -30,9 +31,12 @@ impl HnswIndex {
                 children.iter().for_each(|&child| links.set_parent(child, NONE));
             }
             links.set(node, layer, std::iter::empty());
-            // Those that link to it are among its neighbours and theirs.
+            // Most that link to it are among its neighbours and theirs.
             let mut near = around.clone();
-            near.extend(around.iter().flat_map(|&slot| links.neighbors(slot, layer)));
+            match layer {
+                0 => near.extend(around.iter().flat_map(|&slot| links.neighbors(slot, 0))),
+                _ => near = links.linked_above(node, layer).collect(),
+            }
             near.sort_unstable();
             near.dedup();
             for from in near {
@@ -77,6 +81,18 @@ impl Links {
         row.copy_within(at + 1.., at);
         row[row.len() - 1] = NONE;
         true
+    }
+
+    /// The nodes that are linked to `node` in an upper layer, which has few rows.
+    fn linked_above(&self, node: u32, layer: usize) -> impl Iterator<Item = u32> {
+        let width = self.width(layer);
+        let places = self.upper.iter().enumerate().filter(move |&(_, &link)| link == node);
+        places.filter_map(move |(at, _)| {
+            let row = at / width;
+            let from = self.upper_start.partition_point(|&start| start as usize <= row) - 1;
+            let here = self.upper_start[from] as usize + layer - 1 == row;
+            here.then_some(from as u32)
+        })
     }
 
     /// Whether `node` is `ancestor` or may be a descendant of it in the spanning tree: one from which

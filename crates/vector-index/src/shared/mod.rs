@@ -3,8 +3,9 @@
 //! The writer has an [`HnswIndex`] of its own behind a mutex and changes it as anybody would. What
 //! readers see is a [`View`]: the same rows, to which is only appended, and a copy of the links in
 //! atomics, into which the writer copies each row of links that it changed, and then shows or hides
-//! the vector with one bit. When the room of a view is used up, the writer copies what is there into
-//! a larger one and swaps a pointer; readers finish in the old one.
+//! the vector with one bit. Arrays do not move while they grow. When a view is full, or too much of it
+//! was removed, the writer copies what is there into another and swaps a pointer; readers finish in the
+//! old one.
 
 mod view;
 
@@ -16,6 +17,7 @@ use arc_swap::ArcSwap;
 
 use crate::hnsw::Search;
 use crate::index::check_whole;
+use crate::room::Room;
 use crate::{Error, Filter, HnswConfig, HnswIndex, Index, Metric, Neighbor, Scratch, SearchParams};
 use view::{View, ViewLinks};
 
@@ -30,10 +32,14 @@ use view::{View, ViewLinks};
 ///   rewritten, which costs recall as a narrower beam would, and a search that overlaps an
 ///   [`upsert`](Self::upsert), or a removal and an insertion of one id, may return one result fewer. A
 ///   scan misses nothing.
-/// - **Room.** Rows that readers may be looking at are not written over: the room of removed vectors is
-///   used again when the arrays are full and are copied without them. That copy makes the change
-///   that needs it slow (`O(n)`, as when a `Vec` grows), and for as long as an old search runs there
-///   are two copies. Links are kept twice: `8 · m` bytes a vector more than in an `HnswIndex`.
+/// - **Room.** From a megabyte on, the index grows where it is: its arrays lie in a range of up to 64 GB
+///   of addresses, which is no memory until it is written to, so that no insertion copies what is there.
+///   Where the system gives no such range, and below a megabyte, a full index is copied with room for
+///   half as many vectors again (`O(n)`, as when a `Vec` grows).
+/// - **Removed vectors**, and replaced ones, keep their rows, at which readers may be looking. When there
+///   is more than one for two others, the change that notices copies what is left: `O(n)` after
+///   `n / 2` removals. For as long as an old search runs there are then two copies.
+/// - **Links** are kept twice: `8 · m` bytes a vector more than in an `HnswIndex`.
 ///
 /// ```
 /// use edgekit_vector_index::{HnswConfig, HnswIndex, Scratch, SearchParams, SharedHnsw};
@@ -119,9 +125,10 @@ impl SharedHnsw {
         self.with(|index| index.contains(id))
     }
 
-    /// Bytes of heap memory, spare room and the readers' links included.
+    /// Bytes of memory, the readers' links included, and spare room unless it is no memory yet.
     pub fn memory_bytes(&self) -> usize {
-        self.writer().memory_bytes() + self.view.load().memory_bytes()
+        let index = self.writer();
+        index.memory_bytes() + self.view.load().memory_bytes(&index)
     }
 
     /// Stores `vector` under `id`; as [`Index::insert`].
@@ -253,12 +260,13 @@ impl SharedHnsw {
         Ok(&scratch.results)
     }
 
-    /// Replaces the view by a larger one, without the removed vectors, if the next vector may not
-    /// fit it.
+    /// Replaces the view by one without the removed vectors, if they take too much of it or the next
+    /// vector may not fit it.
     fn make_room(&self, index: &mut HnswIndex) {
-        if !self.view.load().has_room(index) {
-            let (larger, view) = roomy(index);
-            *index = larger;
+        let wasted = index.vectors.free.len() > spare(index.len());
+        if wasted || !self.view.load().has_room(index) {
+            let (other, view) = roomy(index);
+            *index = other;
             self.view.store(view.into());
         }
     }
@@ -268,13 +276,23 @@ impl SharedHnsw {
     }
 }
 
-/// A copy of the index without its removed vectors, in arrays that have room for half as many again
-/// and that a view shows.
+/// How many removed vectors so many others put up with, and for how many more they get room at least.
+fn spare(len: usize) -> usize {
+    len / 2 + 64
+}
+
+/// A copy of the index without its removed vectors, in arrays that have room for more and that a view
+/// shows.
 fn roomy(index: &HnswIndex) -> (HnswIndex, View) {
     let live: Vec<u32> = index.vectors.live().collect();
-    let capacity = (live.len() + live.len() / 2 + 64).min(crate::pool::MAX_IDS);
-    let mut copy = index.picked(&live, Some(capacity));
-    let view = View::new(&copy, capacity);
+    let least = (live.len() + spare(live.len())).min(crate::pool::MAX_IDS);
+    let bytes = |slots| {
+        let (rows, links) = (index.vectors.room_bytes(slots), index.links.room_bytes(slots));
+        rows + links + View::room_bytes(index, slots)
+    };
+    let room = Room::growing(least, bytes);
+    let mut copy = index.picked(&live, Some(&room));
+    let view = View::new(&copy, &room);
     copy.links.written = Some(Vec::new());
     (copy, view)
 }
@@ -286,5 +304,41 @@ impl fmt::Debug for SharedHnsw {
             .field("dim", &self.dim)
             .field("len", &self.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Storage;
+
+    #[test]
+    fn what_readers_see_moves_only_to_drop_the_removed() {
+        const DIM: usize = 600;
+        let config = HnswConfig { m: 2, ef_construction: 2, ..HnswConfig::default() };
+        for storage in [Storage::F32, Storage::Int8(crate::Originals::F16)] {
+            let config = HnswConfig { storage, ..config };
+            let vector = |id: u64| {
+                let mut values = [1.0; DIM];
+                values[id as usize % DIM] = 2.0;
+                values
+            };
+            let mut index = HnswIndex::trained(DIM, config, &vector(0)).unwrap();
+            (0..700).for_each(|id| index.insert(id, &vector(id)).unwrap());
+            let shared = SharedHnsw::new(index).unwrap();
+            let seen = || Arc::as_ptr(&shared.view.load_full());
+            let (view, bytes) = (seen(), shared.memory_bytes());
+            (700..2_800).for_each(|id| shared.insert(id, &vector(id)).unwrap());
+            let room = shared.view.load().has_room_for(1 << 20);
+            assert_eq!(seen() == view, room, "copied though there is room, or never");
+            let grown = shared.memory_bytes() as f64 / bytes as f64;
+            assert!(!room || (3.8..4.2).contains(&grown), "{grown} times the memory");
+            (0..2_700).for_each(|id| assert!(shared.remove(id).unwrap()));
+            shared.insert(0, &vector(0)).unwrap();
+            assert!(seen() != view && shared.memory_bytes() < bytes / 2);
+            shared.with(HnswIndex::validate).unwrap();
+        }
     }
 }

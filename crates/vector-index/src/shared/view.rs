@@ -1,7 +1,7 @@
 //! What searches of a shared index see, and how a change becomes visible.
 //!
-//! Everything about a vector is written before its bit among the dead is cleared (release), and a
-//! search copies those bits first (acquire) and never looks at a slot whose bit it saw set: that bit
+//! Everything about a vector is written before its bit among the live is set (release), and a search
+//! copies those bits first (acquire) and never looks at a slot whose bit it did not see set: that bit
 //! is the one point at which a vector appears. Rows of links are rewritten word by word in place;
 //! whoever reads one meanwhile sees old links and new ones, each a slot that exists or is dead to it.
 //! The row of a removed vector stays as it was, for those who are on their way through.
@@ -11,15 +11,16 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use edgekit_kernels_simd::prefetch;
 
 use crate::hnsw::{Graph, HnswIndex, Links, NONE, Search};
+use crate::room::{Atomics, Room};
 use crate::stored::{Stored, is_dead};
 use crate::sync::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 use crate::{HnswConfig, Scratch};
 
-/// One fixed amount of room, and what is shown of it.
+/// One room, and what is shown of it.
 pub(super) struct View {
     stored: Stored,
     links: ViewLinks,
-    dead: Dead,
+    live: Live,
     /// A node of the highest layer, `NONE` while there are none.
     entry: AtomicU32,
     len: AtomicUsize,
@@ -35,39 +36,48 @@ pub(super) struct Moment {
 }
 
 impl View {
-    /// Shows an index whose rows have room for `capacity`.
-    pub(super) fn new(index: &HnswIndex, capacity: usize) -> Self {
+    /// Shows an index that was picked into `room`.
+    pub(super) fn new(index: &HnswIndex, room: &Room) -> Self {
         let view = View {
             stored: index.vectors.reader(),
-            links: ViewLinks::new(&index.links, capacity),
-            dead: Dead::new(capacity),
+            links: ViewLinks::new(&index.links, room),
+            live: Live::new(room),
             entry: AtomicU32::new(index.entry.unwrap_or(NONE)),
             len: AtomicUsize::new(index.vectors.len()),
             shown: AtomicU64::new(0),
         };
         for node in index.vectors.live() {
             view.links.add(&index.links, node);
-            for layer in 0..=index.links.level(node) {
-                view.links.copy(&index.links, node, layer);
-            }
-            view.dead.show(node);
+            view.live.show(node);
         }
         view
+    }
+
+    /// Bytes of room that a view takes at most.
+    pub(super) fn room_bytes(index: &HnswIndex, slots: usize) -> u64 {
+        index.links.room_bytes(slots) + Room::bytes(slots.div_ceil(64), 8)
     }
 
     pub(super) fn len(&self) -> usize {
         self.len.load(Relaxed)
     }
 
-    /// Bytes of heap memory besides the rows.
-    pub(super) fn memory_bytes(&self) -> usize {
-        self.dead.words.len() * 8 + self.links.memory_bytes()
+    /// Bytes of memory besides the rows.
+    pub(super) fn memory_bytes(&self, index: &HnswIndex) -> usize {
+        let slots = index.vectors.slots();
+        self.live.words.memory_bytes(slots.div_ceil(64))
+            + self.links.memory_bytes(slots, index.links.upper_rows())
     }
 
     /// Whether another vector fits, whatever its level.
     pub(super) fn has_room(&self, index: &HnswIndex) -> bool {
         index.vectors.slots() < self.links.levels.len()
             && index.links.upper_rows() + crate::hnsw::MAX_LEVEL <= self.links.upper_rows()
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn has_room_for(&self, slots: usize) -> bool {
+        slots <= self.links.levels.len()
     }
 
     /// Copies the rows of links that a change wrote, but for those of a `removed` node, and returns
@@ -92,7 +102,7 @@ impl View {
     pub(super) fn show(&self, index: &HnswIndex, slot: u32) {
         // Its id may have been another's that was removed since a search copied that one's bit.
         self.shown.fetch_add(2, SeqCst);
-        self.dead.show(slot);
+        self.live.show(slot);
         self.settle_on(index);
     }
 
@@ -100,7 +110,7 @@ impl View {
     /// there knows it to be alive.
     pub(super) fn hide(&self, index: &HnswIndex, slot: u32) {
         self.settle_on(index);
-        self.dead.hide(slot);
+        self.live.hide(slot);
     }
 
     /// Makes `new` visible instead of `old`.
@@ -108,10 +118,10 @@ impl View {
         // Whoever sees neither this step nor the one below saw one of the two alone; whoever copied
         // the bits between them saw both, and the step.
         self.shown.fetch_add(1, SeqCst);
-        self.dead.show(new);
+        self.live.show(new);
         self.settle_on(index);
         if let Some(old) = old {
-            self.dead.hide(old);
+            self.live.hide(old);
         }
         self.shown.fetch_add(1, SeqCst);
     }
@@ -126,7 +136,7 @@ impl View {
         let shown = self.shown.load(SeqCst);
         loop {
             let entry = self.entry.load(Acquire);
-            self.dead.copy_to(dead);
+            self.live.copy_dead_to(dead);
             // An entry that was removed in between has been replaced by another.
             if entry == NONE || !is_dead(dead, entry) {
                 return Moment { entry: (entry != NONE).then_some(entry), shown };
@@ -169,34 +179,24 @@ impl View {
     }
 }
 
-/// The links as readers see them; nothing here is ordered, the bits of the dead order it.
+/// The links as readers see them; nothing here is ordered, the bits of the live order it.
 pub(crate) struct ViewLinks {
     m: usize,
-    base: Box<[AtomicU32]>,
-    /// How far into `base` the first cache line begins.
-    offset: usize,
-    upper: Box<[AtomicU32]>,
-    upper_start: Box<[AtomicU32]>,
-    levels: Box<[AtomicU8]>,
+    base: Atomics<AtomicU32>,
+    upper: Atomics<AtomicU32>,
+    upper_start: Atomics<AtomicU32>,
+    levels: Atomics<AtomicU8>,
 }
 
 impl ViewLinks {
-    pub(super) fn new(links: &Links, capacity: usize) -> Self {
-        const LINE: usize = 16;
-        let m = links.width(1);
-        // Of further vectors about one in m has rows in upper layers; the rest is for luck.
-        let more = capacity.saturating_sub(links.len());
-        let upper = links.upper_rows() + 2 * more / (m - 1) + 8 * crate::hnsw::MAX_LEVEL;
-        let nones = |len: usize| (0..len).map(|_| AtomicU32::new(NONE)).collect::<Box<[_]>>();
-        let base = nones(capacity * 2 * m + LINE);
-        let offset = base.as_ptr().align_offset(4 * LINE).min(LINE);
+    pub(super) fn new(links: &Links, room: &Room) -> Self {
+        let (m, slots) = (links.width(1), room.slots());
         ViewLinks {
             m,
-            base,
-            offset,
-            upper: nones(upper * m),
-            upper_start: nones(capacity),
-            levels: (0..capacity).map(|_| AtomicU8::new(0)).collect(),
+            base: Atomics::take(room, slots * 2 * m),
+            upper: Atomics::take(room, links.upper_room(slots) * m),
+            upper_start: Atomics::take(room, slots),
+            levels: Atomics::take(room, slots),
         }
     }
 
@@ -204,14 +204,21 @@ impl ViewLinks {
         self.upper.len() / self.m
     }
 
-    fn memory_bytes(&self) -> usize {
-        (self.base.len() + self.upper.len() + self.upper_start.len()) * 4 + self.levels.len()
+    fn memory_bytes(&self, slots: usize, upper_rows: usize) -> usize {
+        self.base.memory_bytes(slots * 2 * self.m)
+            + self.upper.memory_bytes(upper_rows * self.m)
+            + self.upper_start.memory_bytes(slots)
+            + self.levels.memory_bytes(slots)
     }
 
-    /// Makes room known for the links of a node.
+    /// Copies the rows of a node that nobody knows of yet. Where none were, there are zeros, which are
+    /// links, too.
     pub(super) fn add(&self, links: &Links, node: u32) {
         self.upper_start[node as usize].store(links.upper_start[node as usize], Relaxed);
         self.levels[node as usize].store(links.level(node) as u8, Relaxed);
+        for layer in 0..=links.level(node) {
+            self.copy(links, node, layer);
+        }
     }
 
     /// Copies a row.
@@ -224,7 +231,7 @@ impl ViewLinks {
     fn row(&self, node: u32, layer: usize) -> &[AtomicU32] {
         let width = self.width(layer);
         if layer == 0 {
-            let start = self.offset + node as usize * width;
+            let start = node as usize * width;
             &self.base[start..start + width]
         } else {
             let rows = self.upper_start[node as usize].load(Relaxed) as usize + layer - 1;
@@ -252,30 +259,41 @@ impl Graph for ViewLinks {
     }
 }
 
-/// A bit for each slot that searches must not visit.
-pub(super) struct Dead {
-    words: Box<[AtomicU64]>,
+/// A bit for each slot that searches may visit.
+pub(super) struct Live {
+    words: Atomics<AtomicU64>,
+    /// How many words have had a bit.
+    used: AtomicUsize,
 }
 
-impl Dead {
-    /// All of them.
-    pub(super) fn new(slots: usize) -> Self {
-        Dead { words: (0..slots.div_ceil(64)).map(|_| AtomicU64::new(!0)).collect() }
+impl Live {
+    pub(super) fn new(room: &Room) -> Self {
+        let words = room.slots().div_ceil(64);
+        Live { words: Atomics::take(room, words), used: AtomicUsize::new(0) }
     }
 
     pub(super) fn show(&self, slot: u32) {
-        self.words[slot as usize / 64].fetch_and(!(1 << (slot % 64)), Release);
+        let word = slot as usize / 64;
+        // Before the bit: whoever sees what is hidden next must find it.
+        self.used.store(self.used.load(Relaxed).max(word + 1), Release);
+        self.words[word].fetch_or(1 << (slot % 64), Release);
     }
 
     pub(super) fn hide(&self, slot: u32) {
-        self.words[slot as usize / 64].fetch_or(1 << (slot % 64), Release);
+        self.words[slot as usize / 64].fetch_and(!(1 << (slot % 64)), Release);
     }
 
-    /// Upwards: of two slots for one id the newer is larger, so that whoever sees the older one
-    /// hidden sees the newer one.
-    pub(super) fn copy_to(&self, dead: &mut Vec<u64>) {
+    /// Copies who is not live. Upwards, and beyond what was used at first: of two slots for one id the
+    /// newer is larger, so that whoever sees the older one hidden sees the newer one.
+    pub(super) fn copy_dead_to(&self, dead: &mut Vec<u64>) {
         dead.clear();
-        dead.extend(self.words.iter().map(|word| word.load(Acquire)));
+        loop {
+            let used = self.used.load(Acquire);
+            if dead.len() == used {
+                return;
+            }
+            dead.extend(self.words[dead.len()..used].iter().map(|word| !word.load(Acquire)));
+        }
     }
 }
 
@@ -291,8 +309,9 @@ mod tests {
         let config = HnswConfig { metric: Metric::L2Squared, ..HnswConfig::default() };
         let mut index = HnswIndex::new(1, config).unwrap();
         (0..64_u8).for_each(|id| index.insert(id.into(), &[id.into()]).unwrap());
-        let mut index = index.picked(&(0..64).collect::<Vec<_>>(), Some(128));
-        let view = View::new(&index, 128);
+        let room = Room::fixed(128);
+        let mut index = index.picked(&(0..64).collect::<Vec<_>>(), Some(&room));
+        let view = View::new(&index, &room);
         index.links.written = Some(Vec::new());
 
         let mut dead = Vec::new();
@@ -304,7 +323,7 @@ mod tests {
         index.insert(7, &[9.5]).unwrap();
         let slot = view.take_over(&mut index, None);
         view.show(&index, slot);
-        dead[1] = view.dead.words[1].load(Acquire);
+        dead.push(!view.live.words[1].load(Acquire));
 
         let (mut scratch, scan) = (Scratch::new(), SearchParams { ef: 64, method: Method::Scan });
         view.searching(&config, &moment, &dead).nearest(&[7.0], 64, &scan, &mut scratch).unwrap();
@@ -329,10 +348,31 @@ mod loom_tests {
         let mut index = HnswIndex::new(1, config).unwrap();
         index.insert(10, &[1.0]).unwrap();
         index.insert(20, &[2.0]).unwrap();
-        let mut copy = index.picked(&[0, 1], Some(3));
-        let view = View::new(&copy, 3);
+        let room = Room::fixed(3);
+        let mut copy = index.picked(&[0, 1], Some(&room));
+        let view = View::new(&copy, &room);
         copy.links.written = Some(Vec::new());
         (copy, view)
+    }
+
+    /// The newer of two slots lies in a word that had no bit when the copying began.
+    #[test]
+    fn loom_a_slot_beyond_the_last_word_is_found_before_the_old_one_is_missed() {
+        loom::model(|| {
+            let live = Arc::new(Live::new(&Room::fixed(128)));
+            live.show(0);
+            let writer = {
+                let live = Arc::clone(&live);
+                thread::spawn(move || {
+                    live.show(64);
+                    live.hide(0);
+                })
+            };
+            let mut dead = Vec::new();
+            live.copy_dead_to(&mut dead);
+            assert!(!is_dead(&dead, 0) || !is_dead(&dead, 64), "neither: {dead:x?}");
+            writer.join().unwrap();
+        });
     }
 
     /// All that a search starting now sees as alive, read from its row and through its links.
