@@ -1,4 +1,7 @@
 //! A matrix in one slice: rows of `dim` values that begin `stride` apart.
+#![allow(unsafe_code, reason = "rows are cut out of a slice whose shape was checked once")]
+
+use crate::simd::prefetch_line;
 
 /// Rows of a matrix: row `i` is `data[i · stride ..][.. dim]`.
 ///
@@ -72,8 +75,9 @@ impl<'a, T> Rows<'a, T> {
     /// `rows` rows from row `row` on, which exist.
     #[inline(always)]
     pub(crate) fn part(self, row: usize, rows: usize) -> Self {
+        let left = self.len.saturating_sub(row);
         let data = self.data.get(row.wrapping_mul(self.stride)..).unwrap_or(&[]);
-        Rows { data, len: rows, ..self }
+        Rows { data, len: if rows < left { rows } else { left }, ..self }
     }
 
     /// From the first row on.
@@ -86,7 +90,45 @@ impl<'a, T> Rows<'a, T> {
     /// call to the panic's formatting out of the kernels.
     #[inline(always)]
     pub(crate) fn at(&self, i: usize) -> &'a [T] {
-        let start = i.wrapping_mul(self.stride);
-        self.data.get(start..start.wrapping_add(self.dim)).unwrap_or(&[])
+        self.four([i; 4])[0]
+    }
+
+    /// Four rows, which exist, as in [`at`](Self::at).
+    #[inline(always)]
+    pub(crate) fn four(&self, ids: [usize; 4]) -> [&'a [T]; 4] {
+        let [a, b, c, d] = ids;
+        let (ab, cd) = (if a > b { a } else { b }, if c > d { c } else { d });
+        if (if ab > cd { ab } else { cd }) >= self.len {
+            return [&[]; 4];
+        }
+        // SAFETY: row `i` is `data[i · stride ..][.. dim]` for every `i < len`: `new` has counted only
+        // such rows, `part` begins at a row and keeps at most those behind it, and nobody else
+        // makes or changes these fields.
+        ids.map(
+            #[inline(always)]
+            |i| unsafe {
+                let start = i * self.stride;
+                self.data.get_unchecked(start..start + self.dim)
+            },
+        )
+    }
+
+    /// Asks for the first cache lines of four rows, as [`prefetch`](crate::prefetch) does.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, ids: [usize; 4]) {
+        const LINE: usize = 64;
+        let bytes = self.dim * size_of::<T>();
+        let bytes = if bytes < 6 * LINE { bytes } else { 6 * LINE };
+        let starts = ids.map(
+            #[inline(always)]
+            |i| self.data.as_ptr().wrapping_add(i.wrapping_mul(self.stride)).cast::<u8>(),
+        );
+        let mut at = 0;
+        while at < bytes {
+            for start in starts {
+                prefetch_line(start.wrapping_add(at));
+            }
+            at += LINE;
+        }
     }
 }

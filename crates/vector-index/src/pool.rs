@@ -6,84 +6,80 @@
 //! one `u64` (distance, id, expanded) so that comparing entries is comparing integers and ties
 //! resolve by id, which makes results deterministic.
 
+use edgekit_kernels_simd::Kernels;
+
 /// Ids are packed beside a flag bit, which leaves 31 bits for them.
 pub(crate) const MAX_IDS: usize = 1 << 31;
 
-/// Up to so many entries, moving them one by one until the place is found is faster than to look for
-/// the place and move the rest at once.
-const SHORT: usize = 64;
+/// Places are a multiple of this, and one.
+const BLOCK: usize = 8;
+
+/// Stands where no entry is: at an infinite distance, and expanded.
+const FAR: u64 = 0xff80_0000_ffff_ffff;
 
 /// A sorted array of the `capacity` nearest candidates offered.
-#[derive(Default)]
 pub(crate) struct Pool {
-    entries: Vec<u64>,
+    kernels: &'static Kernels,
+    /// The entries, nearest first, between a zero and places that are [`FAR`]: a block of a vector's
+    /// width is moved at a time. What drops out of the first `capacity` may stay behind them.
+    places: Vec<u64>,
+    len: usize,
     capacity: usize,
-    /// Everything before it is expanded.
+    /// Every entry before it is expanded.
     cursor: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool { kernels: Kernels::get(), places: vec![0], len: 0, capacity: 0, cursor: 0 }
+    }
 }
 
 impl Pool {
     /// Empties the pool and makes room for `capacity` candidates.
     pub(crate) fn reset(&mut self, capacity: usize) {
-        self.entries.clear();
-        self.entries.reserve(capacity);
-        self.capacity = capacity;
-        self.cursor = 0;
+        self.len = 0;
+        self.restart(capacity);
     }
 
     /// Keeps what is in the pool, as far as `capacity` allows, as candidates not expanded yet.
     pub(crate) fn restart(&mut self, capacity: usize) {
-        self.entries.truncate(capacity);
-        self.entries.reserve(capacity - self.entries.len());
-        self.entries.iter_mut().for_each(|entry| *entry &= !1);
+        self.len = self.len.min(capacity);
+        self.entries_mut().iter_mut().for_each(|entry| *entry &= !1);
+        self.places.truncate(1 + self.len);
+        self.places.resize(1 + capacity.next_multiple_of(BLOCK), FAR);
         self.capacity = capacity;
         self.cursor = 0;
     }
 
     /// Replaces what is in the pool by other packed entries, in any order.
     pub(crate) fn replace(&mut self, entries: impl Iterator<Item = u64>) {
-        self.entries.clear();
-        self.entries.extend(entries);
-        self.entries.sort_unstable();
+        self.places.truncate(1);
+        self.places.extend(entries);
+        self.len = self.places.len() - 1;
+        self.capacity = self.len;
+        self.entries_mut().sort_unstable();
     }
 
     /// The distance that a candidate must beat (or tie) to be kept.
     pub(crate) fn bound(&self) -> f32 {
-        if self.entries.len() < self.capacity {
-            return f32::INFINITY;
-        }
-        self.entries.last().map_or(f32::NEG_INFINITY, |&worst| distance(worst))
+        if self.capacity == 0 { f32::NEG_INFINITY } else { distance(self.places[self.capacity]) }
     }
 
     /// Offers a candidate; the worst one is dropped when the pool is full.
     pub(crate) fn offer(&mut self, distance: f32, id: u32) {
-        let entry = pack(distance, id);
-        let len = self.entries.len();
-        if len < self.capacity {
-            self.entries.push(entry);
-        } else if self.entries.last().is_none_or(|&worst| entry >= worst) {
-            return;
+        let at = self.kernels.insert_sorted(&mut self.places, pack(distance, id)) - 1;
+        if at < self.capacity {
+            self.len = self.capacity.min(self.len + 1);
+            self.cursor = self.cursor.min(at);
         }
-        // The last place is free: it held the worst, or was just made.
-        let entries = &mut self.entries[..];
-        let mut at = entries.len() - 1;
-        if at > SHORT {
-            let place = entries[..at].partition_point(|&e| e < entry);
-            entries.copy_within(place..at, place + 1);
-            at = place;
-        }
-        while at > 0 && entries[at - 1] > entry {
-            entries[at] = entries[at - 1];
-            at -= 1;
-        }
-        entries[at] = entry;
-        self.cursor = self.cursor.min(at);
     }
 
     /// The nearest candidate not returned by this method yet.
     pub(crate) fn next_unexpanded(&mut self) -> Option<u32> {
-        while let Some(entry) = self.entries.get_mut(self.cursor) {
-            self.cursor += 1;
+        let Pool { places, len, cursor, .. } = self;
+        for entry in &mut places[1..=*len][*cursor..] {
+            *cursor += 1;
             if *entry & 1 == 0 {
                 *entry |= 1;
                 return Some(id(*entry));
@@ -95,22 +91,37 @@ impl Pool {
     /// What [`next_unexpanded`](Self::next_unexpanded) returns if nothing nearer is offered before,
     /// unless it was expanded already.
     pub(crate) fn peek(&self) -> Option<u32> {
-        self.entries.get(self.cursor).map(|&entry| id(entry))
+        self.entries().get(self.cursor).map(|&entry| id(entry))
     }
 
     /// Drops the candidates that do not pass.
     pub(crate) fn retain(&mut self, passes: impl Fn(u32) -> bool) {
-        self.entries.retain(|&entry| passes(id(entry)));
+        self.places.truncate(1 + self.len);
+        let mut at = 0;
+        self.places.retain(|&entry| {
+            at += 1;
+            at == 1 || passes(id(entry))
+        });
+        self.len = self.places.len() - 1;
+        self.capacity = self.len;
     }
 
     /// How many candidates there are.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// `(distance, id)`, nearest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (f32, u32)> {
-        self.entries.iter().map(|&e| (distance(e), id(e)))
+        self.entries().iter().map(|&e| (distance(e), id(e)))
+    }
+
+    fn entries(&self) -> &[u64] {
+        &self.places[1..=self.len]
+    }
+
+    fn entries_mut(&mut self) -> &mut [u64] {
+        &mut self.places[1..=self.len]
     }
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct Walk {
     /// Slots about to be scored, and their distances.
     pub(crate) slots: Vec<u32>,
     pub(crate) distances: Vec<f32>,
+    /// Those near enough to be offered, `(distance, slot)`.
+    pub(crate) near: Vec<(f32, u32)>,
 }
 
 /// A set of slots, one bit each. Clearing writes `n / 8` bytes, which for 10,000 vectors is 20
@@ -82,6 +84,15 @@ impl Visited {
     pub(crate) fn reset(&mut self, dead: &[u64]) {
         self.words.clear();
         self.words.extend_from_slice(dead);
+    }
+
+    /// As [`insert`](Self::insert): 1 if the slot is new, else 0.
+    #[inline(always)]
+    pub(crate) fn mark(&mut self, slot: u32) -> usize {
+        let Some(word) = self.words.get_mut(slot as usize / 64) else { return 0 };
+        let old = *word;
+        *word = old | 1 << (slot % 64);
+        (!old >> (slot % 64) & 1) as usize
     }
 
     /// Adds a slot; whether it is new. One that does not exist (a damaged file may link to it) is

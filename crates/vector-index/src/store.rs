@@ -1,7 +1,6 @@
 //! How rows are stored, from `f32` down to four bits, and how a query is scored against them.
 
 use aligned_vec::{AVec, ConstAlign};
-use bytemuck::Pod;
 use edgekit_kernels_simd::{Kernels, Rows};
 use edgekit_quantize::{BinaryCodec, CodeBits, Origin, Planes, ScalarCodec};
 use half::slice::HalfFloatSliceExt;
@@ -568,9 +567,9 @@ impl Query {
 
 /// The first `len` of `values`, which grow to that and never shrink: a walk asks for a few more or
 /// less at each step.
-pub(crate) fn room<T: Pod>(values: &mut Vec<T>, len: usize) -> &mut [T] {
+pub(crate) fn room<T: Copy + Default>(values: &mut Vec<T>, len: usize) -> &mut [T] {
     if values.len() < len {
-        values.resize(len, T::zeroed());
+        values.resize(len, T::default());
     }
     &mut values[..len]
 }

@@ -5,7 +5,6 @@
 //! together with, and a kernel exists once, not once for each size of the rest.
 
 use crate::rows::Rows;
-use crate::simd::prefetch;
 
 /// A distance of one query and four rows at once.
 pub(crate) trait Score<S: Copy> {
@@ -22,8 +21,7 @@ pub(crate) trait Block<S: Copy>: Score<S> {
     fn block(s: S, queries: [&[Self::Query]; 4], rows: [&[Self::Row]; 2]) -> [[Self::Out; 2]; 4];
 }
 
-/// `out[i]` is the distance to row `ids[i]`, or row `i` if there are no ids. While the four rows that
-/// ids name are read, the next four are fetched.
+/// `out[i]` is the distance to row `ids[i]`, or row `i` if there are no ids.
 #[inline(always)]
 pub(crate) fn rows<S: Copy, D: Score<S>>(
     s: S,
@@ -32,46 +30,62 @@ pub(crate) fn rows<S: Copy, D: Score<S>>(
     ids: Option<&[u32]>,
     out: &mut [D::Out],
 ) {
-    let count = out.len();
-    if ids.is_some() && count > 0 {
-        for row in group(rows, ids, 0, count) {
-            prefetch(row);
-        }
+    match ids {
+        Some(ids) => gather::<S, D>(s, query, rows, ids, out),
+        None => in_order::<S, D>(s, query, rows, out),
     }
+}
+
+#[inline(always)]
+fn in_order<S: Copy, D: Score<S>>(
+    s: S,
+    query: &[D::Query],
+    rows: Rows<'_, D::Row>,
+    out: &mut [D::Out],
+) {
+    let count = out.len();
     let mut i = 0;
     while i < count {
-        if ids.is_some() && i + 4 < count {
-            for row in group(rows, ids, i + 4, count) {
-                prefetch(row);
-            }
-        }
-        let found = D::four(s, query, group(rows, ids, i, count));
-        if let Some([a, b, c, d, ..]) = out.get_mut(i..) {
-            [*a, *b, *c, *d] = found;
-        } else {
-            for k in 0..4 {
-                put(out, i + k, found[k]);
-            }
-        }
+        let last = count - 1;
+        let group = [i, least(i + 1, last), least(i + 2, last), least(i + 3, last)];
+        put_four(out, i, D::four(s, query, rows.four(group)));
         i += 4;
     }
 }
 
-/// The rows for the places from `i < count` on; for those behind the last, the last again.
+/// While four rows are read, the next four are fetched.
 #[inline(always)]
-fn group<'a, T>(rows: Rows<'a, T>, ids: Option<&[u32]>, i: usize, count: usize) -> [&'a [T]; 4] {
-    let [a, b, c, d] = match ids {
-        Some(ids) => match ids.get(i..) {
-            Some(&[a, b, c, d, ..]) => [a as usize, b as usize, c as usize, d as usize],
-            Some(&[a, b, c]) => [a as usize, b as usize, c as usize, c as usize],
-            Some(&[a, b]) => [a as usize, b as usize, b as usize, b as usize],
-            Some(&[a]) => [a as usize; 4],
-            _ => [0; 4],
-        },
-        None if i + 4 <= count => [i, i + 1, i + 2, i + 3],
-        None => [i, if i + 1 < count { i + 1 } else { i }, count - 1, count - 1],
-    };
-    [rows.at(a), rows.at(b), rows.at(c), rows.at(d)]
+fn gather<S: Copy, D: Score<S>>(
+    s: S,
+    query: &[D::Query],
+    rows: Rows<'_, D::Row>,
+    ids: &[u32],
+    out: &mut [D::Out],
+) {
+    let mut i = 0;
+    let mut next = named(ids, 0);
+    rows.prefetch(next);
+    while i < out.len() {
+        let group = next;
+        next = named(ids, i + 4);
+        if i + 4 < out.len() {
+            rows.prefetch(next);
+        }
+        put_four(out, i, D::four(s, query, rows.four(group)));
+        i += 4;
+    }
+}
+
+/// The rows that the ids from place `i` on name; for those behind the last, the last again.
+#[inline(always)]
+fn named(ids: &[u32], i: usize) -> [usize; 4] {
+    match ids.get(i..) {
+        Some(&[a, b, c, d, ..]) => [a as usize, b as usize, c as usize, d as usize],
+        Some(&[a, b, c]) => [a as usize, b as usize, c as usize, c as usize],
+        Some(&[a, b]) => [a as usize, b as usize, b as usize, b as usize],
+        Some(&[a]) => [a as usize; 4],
+        _ => [0; 4],
+    }
 }
 
 /// Every whole group of four queries against every row; `out` has a row for each query.
@@ -100,6 +114,23 @@ pub(crate) fn blocks<S: Copy, D: Block<S>>(
         }
         q += 4;
     }
+}
+
+/// The places from `i` on, as far as there are any.
+#[inline(always)]
+fn put_four<T: Copy>(out: &mut [T], i: usize, found: [T; 4]) {
+    if let Some([a, b, c, d, ..]) = out.get_mut(i..) {
+        [*a, *b, *c, *d] = found;
+    } else {
+        for k in 0..4 {
+            put(out, i + k, found[k]);
+        }
+    }
+}
+
+#[inline(always)]
+fn least(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
 }
 
 /// Without the call to a panic that an index has.

@@ -16,6 +16,7 @@ pub(crate) mod many;
 pub(crate) mod packed;
 pub(crate) mod quantize;
 pub(crate) mod reduce;
+pub(crate) mod sorted;
 
 /// One instruction wherever there is one; `core` does not offer it without `std`.
 #[inline(always)]

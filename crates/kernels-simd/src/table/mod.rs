@@ -200,6 +200,7 @@ mod pixels;
 mod products;
 mod quantize;
 mod reduce;
+mod sorted;
 
 pub use quantize::Dequantize;
 
@@ -217,6 +218,7 @@ pub struct Kernels {
     packed: packed::Packed,
     binary: binary::Binary,
     reduce: reduce::Reduce,
+    sorted: sorted::Sorted,
     elements: elements::Elements,
     products: products::Products,
     activations: activations::Activations,
@@ -248,6 +250,7 @@ macro_rules! table {
             packed: packed::$bytes::TABLE,
             binary: binary::$bits::TABLE,
             reduce: reduce::$base::TABLE,
+            sorted: sorted::$base::TABLE,
             elements: elements::$base::TABLE,
             products: products::$base::TABLE,
             activations: activations::$base::TABLE,

@@ -18,6 +18,7 @@ mod places;
 mod products;
 mod quantize;
 mod reduce;
+mod sorted;
 mod specials;
 
 macro_rules! checks {
@@ -100,6 +101,7 @@ checks! {
     reduce::sum_is_within_its_bound,
     reduce::min_max_is_exact_and_passes_over_nan,
     reduce::mean_variance_is_stable,
+    sorted::insert_sorted_equals_sorting,
     many::floats_in_numbers_equal_one_by_one,
     many::halves_in_numbers_equal_one_by_one,
     many::bytes_in_numbers_equal_one_by_one,

@@ -79,7 +79,7 @@ pub(crate) trait Graph {
             let mut len = 0;
             for slot in self.neighbors(node, layer) {
                 unvisited[len] = slot;
-                len += usize::from(visited.insert(slot));
+                len += visited.mark(slot);
             }
             len
         };
@@ -137,7 +137,7 @@ impl Walk {
         prefetch: impl Fn(u32),
         mut score: impl FnMut(&[u32], &mut [f32]),
     ) {
-        let Walk { pool, visited, slots, distances } = self;
+        let Walk { pool, visited, slots, distances, near } = self;
         pool.restart(ef);
         if let Some(dead) = dead {
             visited.reset(dead);
@@ -151,12 +151,15 @@ impl Walk {
             pool.peek().into_iter().for_each(&prefetch);
             let (slots, distances) = (&slots[..count], room(distances, count));
             score(slots, distances);
-            let mut bound = pool.bound();
+            // Nor can it be predicted which of them are near enough.
+            let (near, bound) = (room(near, count), pool.bound());
+            let mut len = 0;
             for (&distance, &slot) in distances.iter().zip(slots) {
-                if distance <= bound {
-                    pool.offer(distance, slot);
-                    bound = pool.bound();
-                }
+                near[len] = (distance, slot);
+                len += usize::from(distance <= bound);
+            }
+            for &(distance, slot) in &near[..len] {
+                pool.offer(distance, slot);
             }
         }
     }
