@@ -3,6 +3,7 @@
 //! Every library gets the smallest `ef` at which it finds 95 % of the ten nearest, over all
 //! queries, and is timed there.
 
+mod bulk;
 mod contenders;
 mod data;
 mod kinds;
@@ -49,6 +50,7 @@ pub fn declare(suite: &mut Suite) {
         }
     }
     scan::declare(suite);
+    bulk::declare(suite);
     large::declare(suite);
     shared::declare(suite);
 }
@@ -100,7 +102,7 @@ fn real(suite: &mut Suite, dim: usize) {
         python::compete(suite, &data, library);
     }
     #[cfg(feature = "peers")]
-    python::scan(suite, &data);
+    python::scans(suite, &data);
 }
 
 /// An index to be searched for long, on one thread, as the others build theirs.

@@ -55,13 +55,21 @@ pub(super) fn compete(suite: &mut Suite, data: &Rc<Dataset>, library: &'static s
     }
 }
 
-/// Exact search by faiss, one query at a time and all of them at once.
-pub(super) fn scan(suite: &mut Suite, data: &Rc<Dataset>) {
-    let prefix = format!("index/{}/faiss-flat", data.dim);
+/// Exact search by faiss, one query at a time and all of them at once. Among the first thousand,
+/// where Python's cost of a call is a quarter of a search, 16 at a time: faiss scans for each of so
+/// few alone, too.
+pub(super) fn scans(suite: &mut Suite, data: &Rc<Dataset>) {
+    let all = data.queries.len();
+    scan(suite, data, "faiss-flat", &[(1, ""), (all, "batch/")]);
+    scan(suite, &Rc::new(data.first(1_000)), "faiss-flat-1k", &[(16, "")]);
+}
+
+fn scan(suite: &mut Suite, data: &Rc<Dataset>, name: &str, batches: &[(usize, &str)]) {
+    let prefix = format!("index/{}/{name}", data.dim);
     if !suite.wants(&prefix) {
         return;
     }
-    for (batch, at) in [(1, ""), (data.queries.len(), "batch/")] {
+    for &(batch, at) in batches {
         let mut measured = match run(data, "faiss-flat", &[batch]) {
             Ok(report) => Some(report.points[0].2),
             Err(why) => return println!("{prefix} is left out: {why}"),
@@ -81,7 +89,7 @@ fn run(data: &Dataset, library: &str, efs: &[usize]) -> Result<Report, String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/graphs.py");
     let metric = if data.metric == Metric::L2Squared { "l2" } else { "ip" };
     let output = Command::new(python)
-        .args([script, library, metric])
+        .args([script, library, metric, &data.len().to_string()])
         .args([base, queries])
         .args(efs.iter().map(usize::to_string))
         .output()
