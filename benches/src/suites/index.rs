@@ -4,6 +4,7 @@
 //! queries, and is timed there.
 
 mod bulk;
+mod choice;
 mod contenders;
 mod data;
 mod kinds;
@@ -51,6 +52,7 @@ pub fn declare(suite: &mut Suite) {
     }
     scan::declare(suite);
     bulk::declare(suite);
+    choice::declare(suite);
     large::declare(suite);
     shared::declare(suite);
 }
