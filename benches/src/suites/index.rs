@@ -74,7 +74,8 @@ fn real(suite: &mut Suite, dim: usize) {
     let index = Rc::new(build(config, &data));
     let bytes = index.memory_bytes() as f64 / data.len() as f64;
     suite.value(format!("index/{dim}/hnsw/bytes-per-vector"), Unit::Bytes, bytes);
-    compete(suite, &data, "hnsw", Box::new(Ours::new(index)));
+    #[cfg_attr(not(feature = "peers"), expect(unused_variables, reason = "rivals ask for it"))]
+    let ours = compete(suite, &data, "hnsw", Box::new(Ours::new(index)));
     {
         let data = data.clone();
         suite.measure(format!("index/{dim}/hnsw/build"), Unit::Nanos, move || {
@@ -101,7 +102,7 @@ fn real(suite: &mut Suite, dim: usize) {
     }
     #[cfg(feature = "peers")]
     for library in python::LIBRARIES {
-        python::compete(suite, &data, library);
+        python::compete(suite, &data, library, &ours);
     }
     #[cfg(feature = "peers")]
     python::scans(suite, &data);
@@ -124,7 +125,12 @@ fn build(config: HnswConfig, data: &Dataset) -> HnswIndex {
 }
 
 /// Draws a contender's curve and times it where it first reaches a recall.
-fn compete(suite: &mut Suite, data: &Rc<Dataset>, name: &str, mut contender: Box<dyn Contender>) {
+fn compete(
+    suite: &mut Suite,
+    data: &Rc<Dataset>,
+    name: &str,
+    mut contender: Box<dyn Contender>,
+) -> Vec<Point> {
     let prefix = format!("index/{}/{name}", data.dim);
     let curve = curve(data, &mut *contender, 0.99);
     suite.series(Series {
@@ -161,6 +167,7 @@ fn compete(suite: &mut Suite, data: &Rc<Dataset>, name: &str, mut contender: Box
             });
         }
     }
+    curve
 }
 
 /// One point of a curve.
