@@ -1,8 +1,8 @@
 """Recall and speed of other libraries' graph indexes, on one thread, as JSON.
 
-usage: graphs.py hnswlib|faiss|svs|faiss-flat ip|l2 BASE.fvecs QUERY.fvecs EF [EF ...]
+usage: graphs.py hnswlib|faiss|svs|faiss-flat ip|l2 N BASE.fvecs QUERY.fvecs EF [EF ...]
 
-Builds with M 16 and efConstruction 200 (SVS: Vamana of degree 32 with LVQ8), asks for the ten
+Takes the first N of BASE (SVS, which reads the file itself, all). Builds with M 16 and efConstruction 200 (SVS: Vamana of degree 32 with LVQ8), asks for the ten
 nearest of all queries in one call at each ef, five times.
 faiss-flat is exact and has no ef: the number is how many queries are asked at once. Prints
 {"build": seconds, "bytes": resident growth, "points": [[ef, recall, queries per second], ...]}.
@@ -82,7 +82,7 @@ def svs(metric, base):
     build = svs.VamanaBuildParameters(
         alpha=0.95 if metric == "ip" else 1.2, graph_max_degree=32, window_size=200
     )
-    loader = svs.LVQLoader(svs.VectorDataLoader(sys.argv[3], svs.DataType.float32), primary=8)
+    loader = svs.LVQLoader(svs.VectorDataLoader(sys.argv[4], svs.DataType.float32), primary=8)
     index = svs.Vamana.build(build, loader, kind, num_threads=1)
 
     def search(queries, ef):
@@ -93,8 +93,8 @@ def svs(metric, base):
 
 
 def main():
-    library, metric = sys.argv[1:3]
-    base, queries = fvecs(sys.argv[3]), fvecs(sys.argv[4])
+    library, metric, n = sys.argv[1:4]
+    base, queries = fvecs(sys.argv[4])[: int(n)], fvecs(sys.argv[5])
     right = truth(metric, base, queries)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
@@ -103,7 +103,7 @@ def main():
     build = time.perf_counter() - start
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident) * 1024
     points = []
-    for ef in map(int, sys.argv[5:]):
+    for ef in map(int, sys.argv[6:]):
         run = search(queries, ef)
         found = run()
         hits = sum(len(set(a) & set(b)) for a, b in zip(found.tolist(), right.tolist()))

@@ -70,7 +70,12 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
 /// `package/feature,…` of every feature in the workspace but the peers: what "all features" means
 /// to every command here.
 pub(crate) fn all_features() -> Result<String> {
-    let mut features: Vec<String> = members()?
+    Ok(all_features_of(&members()?))
+}
+
+/// The same of some packages.
+pub(crate) fn all_features_of(packages: &[Package]) -> String {
+    let mut features: Vec<String> = packages
         .iter()
         .flat_map(|package| {
             package.features.iter().map(move |feature| format!("{}/{feature}", package.name))
@@ -78,7 +83,7 @@ pub(crate) fn all_features() -> Result<String> {
         .filter(|feature| feature != PEERS)
         .collect();
     features.sort();
-    Ok(features.join(","))
+    features.join(",")
 }
 
 /// Every file that is tracked or would be, relative to the root, sorted.

@@ -3,6 +3,8 @@
 //! Every library gets the smallest `ef` at which it finds 95 % of the ten nearest, over all
 //! queries, and is timed there.
 
+mod bulk;
+mod choice;
 mod contenders;
 mod data;
 mod kinds;
@@ -49,6 +51,8 @@ pub fn declare(suite: &mut Suite) {
         }
     }
     scan::declare(suite);
+    bulk::declare(suite);
+    choice::declare(suite);
     large::declare(suite);
     shared::declare(suite);
 }
@@ -70,7 +74,8 @@ fn real(suite: &mut Suite, dim: usize) {
     let index = Rc::new(build(config, &data));
     let bytes = index.memory_bytes() as f64 / data.len() as f64;
     suite.value(format!("index/{dim}/hnsw/bytes-per-vector"), Unit::Bytes, bytes);
-    compete(suite, &data, "hnsw", Box::new(Ours::new(index)));
+    #[cfg_attr(not(feature = "peers"), expect(unused_variables, reason = "rivals ask for it"))]
+    let ours = compete(suite, &data, "hnsw", Box::new(Ours::new(index)));
     {
         let data = data.clone();
         suite.measure(format!("index/{dim}/hnsw/build"), Unit::Nanos, move || {
@@ -97,10 +102,10 @@ fn real(suite: &mut Suite, dim: usize) {
     }
     #[cfg(feature = "peers")]
     for library in python::LIBRARIES {
-        python::compete(suite, &data, library);
+        python::compete(suite, &data, library, &ours);
     }
     #[cfg(feature = "peers")]
-    python::scan(suite, &data);
+    python::scans(suite, &data);
 }
 
 /// An index to be searched for long, on one thread, as the others build theirs.
@@ -120,7 +125,12 @@ fn build(config: HnswConfig, data: &Dataset) -> HnswIndex {
 }
 
 /// Draws a contender's curve and times it where it first reaches a recall.
-fn compete(suite: &mut Suite, data: &Rc<Dataset>, name: &str, mut contender: Box<dyn Contender>) {
+fn compete(
+    suite: &mut Suite,
+    data: &Rc<Dataset>,
+    name: &str,
+    mut contender: Box<dyn Contender>,
+) -> Vec<Point> {
     let prefix = format!("index/{}/{name}", data.dim);
     let curve = curve(data, &mut *contender, 0.99);
     suite.series(Series {
@@ -157,6 +167,7 @@ fn compete(suite: &mut Suite, data: &Rc<Dataset>, name: &str, mut contender: Box
             });
         }
     }
+    curve
 }
 
 /// One point of a curve.

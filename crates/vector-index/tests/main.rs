@@ -13,4 +13,5 @@ mod model;
 mod recall;
 mod shared;
 mod storage;
+mod stress;
 mod tune;

@@ -6,7 +6,7 @@
 use crate::Result;
 use crate::process::{cargo, need, output, run as start, tool};
 use crate::tidy;
-use crate::workspace::{Package, members};
+use crate::workspace::{Package, all_features_of, members};
 
 const HOST: &str = "x86_64-unknown-linux-gnu";
 
@@ -24,7 +24,10 @@ pub(super) fn run() -> Result {
     output(&mut cargo(["+nightly", "--version"]))
         .map_err(|_| "the nightly toolchain is missing: rustup toolchain install nightly")?;
     need("valgrind", "apt-get install valgrind")?;
-    let names: Vec<&str> = crates.iter().flat_map(|p| ["-p", p.name.as_str()]).collect();
+    // Threads and the other optional parts have unsafe code too.
+    let features = all_features_of(&crates);
+    let names = crates.iter().flat_map(|p| ["-p", p.name.as_str()]);
+    let names: Vec<&str> = names.chain(["--features", &features]).collect();
     address_sanitizer(&names)?;
     memcheck(&names)?;
     miri(&names)?;

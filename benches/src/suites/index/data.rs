@@ -20,7 +20,8 @@ pub(super) struct Dataset {
     pub(super) queries: Vec<Vec<f32>>,
     /// Ids of the `K` nearest.
     truth: Vec<Vec<u64>>,
-    /// The `.fvecs` files of base and queries, if that is where it is from.
+    /// The `.fvecs` files of base and queries, if that is where it is from; the base's first
+    /// [`len`](Self::len) are meant.
     pub(super) files: Option<(PathBuf, PathBuf)>,
 }
 
@@ -117,7 +118,8 @@ impl Dataset {
     pub(super) fn first(&self, n: usize) -> Self {
         let base = self.base.chunks_exact(self.dim).take(n).flatten().copied().collect();
         let source = format!("the first {n} of {}", self.source);
-        Dataset::new(source, self.metric, self.dim, base, self.queries.clone())
+        let data = Dataset::new(source, self.metric, self.dim, base, self.queries.clone());
+        Dataset { files: self.files.clone(), ..data }
     }
 
     pub(super) fn len(&self) -> usize {

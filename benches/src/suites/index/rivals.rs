@@ -1,8 +1,9 @@
-//! Other crates' graphs over `f32`, with M 16 and efConstruction 200 like ours.
+//! Other crates' graphs over `f32` (usearch's over `f16` too), with M 16 and efConstruction 200 like ours.
 
 use edgekit_kernels_simd::Kernels;
 use edgekit_vector_index::Metric;
 use hnsw_rs::prelude::{DistDot, DistL2, Distance, Hnsw};
+use usearch::ScalarKind;
 use vicinity::DistanceMetric;
 use vicinity::hnsw::{HNSWIndex, HNSWParams};
 
@@ -12,8 +13,9 @@ use super::data::Dataset;
 type Build = fn(&Dataset) -> Box<dyn Contender>;
 
 /// The crates, and how each builds its graph.
-pub(super) const RIVALS: [(&str, Build); 3] = [
-    ("usearch", |data| Box::new(Usearch::new(data))),
+pub(super) const RIVALS: [(&str, Build); 4] = [
+    ("usearch", |data| Box::new(Usearch::new(data, ScalarKind::F32))),
+    ("usearch-f16", |data| Box::new(Usearch::new(data, ScalarKind::F16))),
     ("vicinity", |data| Box::new(Vicinity::new(data))),
     ("hnsw_rs", |data| match data.metric {
         Metric::L2Squared => Box::new(HnswRs::new(data, DistL2)),
@@ -21,20 +23,20 @@ pub(super) const RIVALS: [(&str, Build); 3] = [
     }),
 ];
 
-/// usearch with f32 storage, connectivity 16 and expansion 200, as its Rust crate builds it.
+/// usearch with connectivity 16 and expansion 200, as its Rust crate builds it.
 struct Usearch {
     index: usearch::Index,
 }
 
 impl Usearch {
-    fn new(data: &Dataset) -> Self {
+    fn new(data: &Dataset, quantization: ScalarKind) -> Self {
         let options = usearch::IndexOptions {
             dimensions: data.dim,
             metric: match data.metric {
                 Metric::L2Squared => usearch::MetricKind::L2sq,
                 _ => usearch::MetricKind::IP,
             },
-            quantization: usearch::ScalarKind::F32,
+            quantization,
             connectivity: 16,
             expansion_add: 200,
             expansion_search: 64,

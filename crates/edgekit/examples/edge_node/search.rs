@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use edgekit::kernels_simd::Kernels;
 use edgekit::vector_index::{
-    FlatIndex, HnswConfig, HnswIndex, Index, Metric, Neighbor, Originals, Scratch, SearchParams,
-    Storage,
+    FlatIndex, HnswConfig, HnswIndex, Index, Method, Metric, Neighbor, Originals, Scratch,
+    SearchParams, Storage,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -51,29 +51,41 @@ pub(crate) fn run(
         exact.insert(id as u64, row)?;
     }
 
-    let params = SearchParams::default();
+    // So few vectors of codes are scanned faster than a graph of them is walked, and `Auto` would
+    // scan; both are shown.
+    let walk = SearchParams { method: Method::Graph, ..SearchParams::default() };
+    let scan = SearchParams { method: Method::Scan, ..walk };
     let mut scratch = Scratch::new();
-    let mut found = 0;
-    for row in query.rows() {
-        let truth: Vec<u64> =
-            exact.search(row, K, &params, &mut scratch)?.iter().map(|n| n.id).collect();
-        let answer = index.search(row, K, &params, &mut scratch)?;
-        found += answer.iter().filter(|n| truth.contains(&n.id)).count();
+    let truth: Vec<Vec<u64>> = query
+        .rows()
+        .map(|row| Ok(ids(exact.search(row, K, &scan, &mut scratch)?)))
+        .collect::<Result<_, Box<dyn Error>>>()?;
+    let mut recalls = [0.0; 2];
+    for (recall, params) in recalls.iter_mut().zip([walk, scan]) {
+        let mut found = 0;
+        for (row, truth) in query.rows().zip(&truth) {
+            let answer = index.search(row, K, &params, &mut scratch)?;
+            found += answer.iter().filter(|near| truth.contains(&near.id)).count();
+        }
+        *recall = found as f64 / (K * query.len()) as f64;
+        if *recall < 0.95 {
+            let method = params.method;
+            return Err(format!("{method:?}: recall@{K} is {recall:.3}, below 0.95").into());
+        }
     }
-    let recall = found as f64 / (K * query.len()) as f64;
-    if recall < 0.95 {
-        return Err(format!("recall@{K} is {recall:.3}, below 0.95: the index is broken").into());
-    }
+    let [walked, scanned] = recalls;
 
-    let graph = latencies(&index, query, &params, &mut scratch)?;
-    let scan = latencies(&exact, query, &params, &mut scratch)?;
+    let graph = latencies(&index, query, &walk, &mut scratch)?;
+    let codes = latencies(&index, query, &scan, &mut scratch)?;
+    let floats = latencies(&exact, query, &scan, &mut scratch)?;
     let bytes = std::fs::metadata(&file)?.len() as f64 / index.len() as f64;
     let rows = [
         ("build".to_string(), format!("{:.0} ms, one thread", built_in.as_secs_f64() * 1e3)),
         ("open the mapped file".into(), micros(opened_in)),
-        (format!("recall@{K}"), format!("{recall:.3} against exact search")),
-        ("HNSW p50 / p95 / p99".into(), three(&graph)),
-        ("exact p50 / p95 / p99".into(), three(&scan)),
+        (format!("recall@{K}"), format!("{walked:.3} by the graph, {scanned:.3} by its codes")),
+        ("p50 / p95 / p99".into(), format!("{} walking the graph, ef {}", three(&graph), walk.ef)),
+        ("".into(), format!("{} scanning its int8 codes", three(&codes))),
+        ("".into(), format!("{} scanning f32 in an exact index", three(&floats))),
         ("file".into(), format!("{bytes:.0} bytes a vector: int8 codes, links, f16 originals")),
     ];
     for (name, value) in &rows {
@@ -85,11 +97,12 @@ pub(crate) fn run(
         ("vectors", base.len().to_string()),
         ("build", format!("{:.0} ms", built_in.as_secs_f64() * 1e3)),
         ("open, mapped", micros(opened_in)),
-        ("recall@10", format!("{recall:.3}")),
-        ("p50", micros(percentile(&graph, 50))),
-        ("p95", micros(percentile(&graph, 95))),
-        ("p99", micros(percentile(&graph, 99))),
-        ("exact p50", micros(percentile(&scan, 50))),
+        ("recall@10, graph", format!("{walked:.3}")),
+        ("graph p50", micros(percentile(&graph, 50))),
+        ("graph p95", micros(percentile(&graph, 95))),
+        ("graph p99", micros(percentile(&graph, 99))),
+        ("int8 scan p50", micros(percentile(&codes, 50))),
+        ("f32 scan p50", micros(percentile(&floats, 50))),
         ("bytes a vector", format!("{bytes:.0}")),
     ]);
     let _ = write!(
@@ -102,17 +115,17 @@ pub(crate) fn run(
         map.cloud(base)
     );
     for at in SHOWN {
-        let answer = index.search(query.row(at), K, &params, &mut scratch)?;
-        show(sample, at, "", answer, &map, &mut html);
+        let answer = index.search(query.row(at), K, &walk, &mut scratch)?;
+        show(sample, at, ", by the graph", answer, &map, &mut html);
     }
     let only = |id: u64| base.texts[id as usize].name.starts_with(ONLY);
     let passing = (0..base.len() as u64).filter(|&id| only(id)).count();
     let row = query.row(FILTERED);
-    let answer = index.search_filtered(row, K, &params, &only, &mut scratch)?;
+    let answer = index.search_filtered(row, K, &scan, &only, &mut scratch)?;
     if answer.len() != K.min(passing) || answer.iter().any(|near| !only(near.id)) {
         return Err("the filter let through what it must not, or too little".into());
     }
-    let note = format!(", only {ONLY}* ({passing} of {})", base.len());
+    let note = format!(", only {ONLY}* ({passing} of {}), by a scan of the codes", base.len());
     show(sample, FILTERED, &note, answer, &map, &mut html);
     report.section("Vector search", &html);
     Ok(())
@@ -131,6 +144,10 @@ fn build(base: &Table) -> Result<(HnswIndex, Duration), Box<dyn Error>> {
     let took = start.elapsed();
     bar.finish_and_clear();
     Ok((index, took))
+}
+
+fn ids(found: &[Neighbor]) -> Vec<u64> {
+    found.iter().map(|near| near.id).collect()
 }
 
 /// Time of each single search, sorted.

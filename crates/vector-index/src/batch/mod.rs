@@ -7,7 +7,6 @@ mod codes;
 mod floats;
 
 use crate::pool::Pool;
-use crate::scan::POOL_LIMIT;
 use crate::store::{Body, Query};
 use crate::stored::{Stored, rerank};
 use crate::{Error, Neighbor};
@@ -25,6 +24,8 @@ const MIN_CODE_QUERIES: usize = 16;
 const MIN_ROWS: usize = 1_024;
 /// With fewer `f32` rows than this for each result, too many have to be scored again.
 const ROWS_PER_RESULT: usize = 64;
+/// More results than this are too many for a sorted pool: inserting into it moves too much.
+const POOL_LIMIT: usize = 512;
 /// Longer rows may overflow a product of bytes.
 const MAX_CODE_DIM: usize = 1 << 16;
 

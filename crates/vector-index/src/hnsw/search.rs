@@ -7,16 +7,22 @@ use crate::index::check_radius;
 use crate::stored::{Stored, is_dead};
 use crate::{Error, Filter, Method, Scratch, SearchParams, Storage};
 
-/// A scan of `n` vectors costs about as much as a walk with `ef = n / SCAN_PER_EF`, measured with 128
-/// and 384 values of 4 to 32 bits: 37 to 41 while the codes fit the second-level cache…
-const SCAN_PER_EF: usize = 40;
+/// A scan of `n` vectors costs about as much as a walk with `ef = n · (ROW_BYTES + b) / EF_BYTES`,
+/// where a vector takes as long to score as `b` bytes take to read: measured with 128 and 384 values
+/// of 4 to 32 bits, `n` 1,000 to 10,000 and `ef` 16 to 128. So many rows to an `ef` cost the same: 83
+/// of 128 int8, 53 of 384 int8, 44 of 128 `f32`…
+const EF_BYTES: usize = 35_000;
+const ROW_BYTES: usize = 280;
 
-/// … and 5 to 16 where `f32` rows no longer do, since a walk touches a few hundred of them and a scan
-/// waits for all.
+/// … and fewer where rows no longer fit the second-level cache, since a walk touches a few hundred of
+/// them and a scan waits for all.
 const SCAN_PER_EF_UNCACHED: usize = 12;
 
 /// What is taken to stay in that cache: half of what a large core has, all that a small one has.
 const CACHED_BYTES: usize = 1 << 20;
+
+/// What a row of signs takes to score, by the same measure, of 128 or of 384.
+const BINARY_BYTES: usize = 600;
 
 /// Vectors that are asked whether they pass, to estimate how many do.
 const PROBES: usize = 128;
@@ -125,15 +131,18 @@ impl<G: Graph> Search<'_, G> {
     fn scans(&self, ef: usize, params: &SearchParams) -> bool {
         match params.method {
             Method::Auto => {
-                let bits = match self.config.storage {
-                    Storage::F32 => 32,
-                    Storage::F16 | Storage::Bf16 => 16,
-                    Storage::Int8(_) => 8,
-                    Storage::Int4(_) => 4,
-                    Storage::Binary(_) => 1,
+                let dim = self.stored.dim;
+                let (stored, scored) = match self.config.storage {
+                    Storage::F32 => (4 * dim, 4 * dim),
+                    // Widened first.
+                    Storage::F16 | Storage::Bf16 => (2 * dim, 4 * dim),
+                    Storage::Int8(_) => (dim, dim),
+                    Storage::Int4(_) => (dim / 2, dim / 2),
+                    Storage::Binary(_) => (dim / 8, BINARY_BYTES),
                 };
-                let cached = self.len * self.stored.dim / 8 * bits <= CACHED_BYTES;
-                self.len <= ef * if cached { SCAN_PER_EF } else { SCAN_PER_EF_UNCACHED }
+                let cached = self.len * stored <= CACHED_BYTES;
+                let per_ef = EF_BYTES / (ROW_BYTES + scored);
+                self.len <= ef * if cached { per_ef } else { per_ef.min(SCAN_PER_EF_UNCACHED) }
             }
             Method::Graph => false,
             Method::Scan => true,
