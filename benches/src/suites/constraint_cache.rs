@@ -9,16 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use edgekit_constraint_cache::{
-    CacheConfig, ConstraintCache, Key, Limits, MaskMatrix, Session, Store, Template, Tokenizer,
-    mask_many,
+    CacheConfig, ConstraintCache, Key, Limits, Session, Store, Template, Tokenizer,
 };
 use edgekit_constraint_compile::llguidance::api::TopLevelGrammar;
 use edgekit_constraint_compile::llguidance::{Matcher, ParserFactory};
 use lru::LruCache;
-use rayon::ThreadPoolBuilder;
 use serde_json::{Value, json};
 
-use super::constraint_threads::{bound, cores_to_be_had};
+use super::constraint_batches;
 use crate::{Suite, Unit};
 
 /// Declares what is measured.
@@ -174,10 +172,10 @@ fn evictions(suite: &mut Suite) {
 }
 
 /// A schema and the tokens of a document that it accepts.
-struct Walk {
+pub(super) struct Walk {
     schema: Value,
     template: Arc<Template>,
-    tokens: Vec<u32>,
+    pub(super) tokens: Vec<u32>,
     /// The tokens of another document; empty if there is none.
     next: Vec<u32>,
 }
@@ -232,12 +230,12 @@ fn walks(cache: &ConstraintCache, most: usize) -> (Vec<Walk>, &'static str) {
     (files.iter().filter_map(walk).take(most).collect(), name)
 }
 
-fn percentile(mut times: Vec<f64>, share: f64) -> f64 {
+pub(super) fn percentile(mut times: Vec<f64>, share: f64) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(((times.len() - 1) as f64 * share) as usize).copied().unwrap_or(f64::NAN)
 }
 
-fn nanos(f: impl FnOnce()) -> f64 {
+pub(super) fn nanos(f: impl FnOnce()) -> f64 {
     let start = Instant::now();
     f();
     start.elapsed().as_nanos() as f64
@@ -383,7 +381,7 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         percentile(w.iter().map(|w| nanos(|| drop(black_box(w.template.session())))).collect(), 0.5)
     });
     first_masks(suite, cache, &walks);
-    batches(suite, &walks, &bare);
+    constraint_batches::declare(suite, &walks, &bare);
 }
 
 /// Masks of another document of a schema, after a first one: where the two differ nothing is
@@ -526,73 +524,4 @@ fn first_masks(suite: &mut Suite, cache: &ConstraintCache, walks: &Rc<[Walk]>) {
         w.iter().for_each(|walk| drop(c.schema(&walk.schema)));
         percentile(w.iter().map(|walk| first(&c, &walk.schema)).collect(), 0.5)
     });
-}
-
-/// Batches of 32 sessions in the middle of their documents, on fresh state each time, with a mask for
-/// each token so far.
-fn batches(suite: &mut Suite, walks: &Rc<[Walk]>, bare: &Rc<[Arc<Template>]>) {
-    let sessions = {
-        let (walks, bare) = (Rc::clone(walks), Rc::clone(bare));
-        move || -> Vec<Session> {
-            let pairs: Vec<_> =
-                walks.iter().zip(&*bare).filter(|(w, _)| w.tokens.len() > 4).collect();
-            (0..32)
-                .map(|i| {
-                    let (walk, template) = pairs[i % pairs.len()];
-                    let mut session = template.session();
-                    let mut mask = vec![0; template.tokenizer().mask_words()];
-                    for token in &walk.tokens[..3 + i % 2] {
-                        drop(session.mask(&mut mask));
-                        drop(session.commit(*token));
-                    }
-                    session
-                })
-                .collect()
-        }
-    };
-    let one_by_one = move |batch: &mut [Session]| -> Vec<f64> {
-        let words = batch[0].template().tokenizer().mask_words();
-        let mut masks = vec![vec![0; words]; batch.len()];
-        let rows = batch.iter_mut().zip(&mut masks);
-        rows.map(|(s, m)| nanos(|| drop(black_box(s.mask(m))))).collect()
-    };
-    let fresh = sessions.clone();
-    suite.measure("constraint-cache/mask/32/one-by-one", Unit::Nanos, move || {
-        percentile((0..9).map(|_| one_by_one(&mut fresh()).iter().sum()).collect(), 0.5)
-    });
-    let many = |batch: &mut [Session], matrix: &mut MaskMatrix| {
-        nanos(|| {
-            black_box(mask_many(batch, matrix, None));
-        })
-    };
-    let fresh = sessions.clone();
-    suite.measure("constraint-cache/mask/32/many", Unit::Nanos, move || {
-        let mut matrix = MaskMatrix::new();
-        let times = (0..10).map(|_| many(&mut fresh(), &mut matrix));
-        percentile(times.skip(1).collect(), 0.5)
-    });
-    let fresh = sessions.clone();
-    suite.measure("constraint-cache/mask/32/longest-share", Unit::Share, move || {
-        let rows = one_by_one(&mut fresh());
-        rows.iter().copied().fold(0.0, f64::max) / rows.iter().sum::<f64>()
-    });
-    let Ok(pool) = ThreadPoolBuilder::new().build() else { return };
-    let pool = Rc::new(pool);
-    let p = Rc::clone(&pool);
-    suite.measure("constraint-cache/mask/32/cores-to-be-had", Unit::Ratio, move || {
-        percentile((0..15).map(|_| cores_to_be_had(&p)).collect(), 0.5)
-    });
-    // In turns, so that whatever else the machine does meets all.
-    suite.measure("constraint-cache/mask/32/efficiency", Unit::Ratio, move || {
-        let mut matrix = MaskMatrix::new();
-        let rounds = (0..15).map(|_| {
-            let rows = one_by_one(&mut sessions());
-            let cores = cores_to_be_had(&pool);
-            let mut batch = sessions();
-            bound(&rows, cores) / pool.install(|| many(&mut batch, &mut matrix))
-        });
-        percentile(rounds.collect(), 0.5)
-    });
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    suite.value("constraint-cache/mask/cores", Unit::Count, cores as f64);
 }

@@ -175,7 +175,8 @@ fn threads(suite: &mut Suite, files: &Rc<[(String, String)]>) {
             .map(|_| {
                 let each: Vec<f64> =
                     f.iter().map(|file| seconds(&one, std::slice::from_ref(file))).collect();
-                bound(&each, cores_to_be_had(&all)) / seconds(&all, &f)
+                let cores = cores_to_be_had(&all, each.iter().sum());
+                bound(&each, cores) / seconds(&all, &f)
             })
             .collect();
         rounds.sort_by(f64::total_cmp);

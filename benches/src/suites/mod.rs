@@ -3,6 +3,7 @@
 pub mod adaptive_cache;
 pub mod bank;
 pub mod batcher;
+mod constraint_batches;
 pub mod constraint_cache;
 pub mod constraint_compile;
 pub mod constraint_extract;

@@ -1,12 +1,12 @@
 //! Masks of many sessions at once, in one buffer that can be copied to a device as it is.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use aligned_vec::{AVec, ConstAlign};
-use rayon::prelude::*;
 
+use crate::helpers::with_helpers;
 use crate::{Error, Session};
 
 /// Bytes to which rows are aligned and padded.
@@ -69,8 +69,11 @@ impl Default for MaskMatrix {
     }
 }
 
-/// Computes the masks of all sessions on rayon's threads, and how many are ready. Rows whose turn
-/// comes after the deadline are left out and say so; a mask that has begun is finished.
+/// Computes the masks of all sessions, and how many are ready. Rows whose turn comes after the
+/// deadline are left out and say so; a mask that has begun is finished.
+///
+/// The calling thread works, and rayon's threads help as soon as they are awake: a batch that is over
+/// by then does not wait for them.
 ///
 /// Sessions of one template that have committed the same tokens, such as samples of one prompt, are
 /// in the same state, whose mask is computed once and copied. Sessions of different vocabularies may
@@ -89,18 +92,24 @@ pub fn mask_many(
         return 0;
     }
     let firsts = firsts(sessions);
-    let rows = matrix.words.par_chunks_exact_mut(matrix.row_words);
-    let all = sessions.par_iter_mut().zip(rows).zip(&mut matrix.rows).enumerate().with_max_len(1);
-    all.filter(|(i, _)| firsts[*i] == *i).for_each(|(_, ((session, words), row))| {
-        *row = match deadline.is_some_and(|at| Instant::now() >= at) {
-            true => Row::Late,
-            false => match session.mask(words) {
-                Ok(()) => Row::Ready,
-                Err(e) => Row::Failed(e),
-            },
-        };
-        if !matches!(row, Row::Ready) {
-            words.fill(0);
+    let computed = sessions.iter().enumerate().filter(|(i, s)| firsts[*i] == *i && s.asks_engine());
+    let helpers = computed.count().min(rayon::current_num_threads()).saturating_sub(1);
+    let rows = matrix.words.chunks_exact_mut(matrix.row_words).zip(&mut matrix.rows);
+    let all = sessions.iter_mut().zip(rows).enumerate().filter(|(i, _)| firsts[*i] == *i);
+    let queue = Mutex::new(all);
+    with_helpers(helpers, || {
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some((_, (session, (words, row)))) = next() {
+            *row = match deadline.is_some_and(|at| Instant::now() >= at) {
+                true => Row::Late,
+                false => match session.mask(words) {
+                    Ok(()) => Row::Ready,
+                    Err(e) => Row::Failed(e),
+                },
+            };
+            if !matches!(row, Row::Ready) {
+                words.fill(0);
+            }
         }
     });
     for (i, first) in firsts.into_iter().enumerate().filter(|(i, first)| first < i) {

@@ -6,6 +6,7 @@ mod cache;
 mod cursor;
 mod error;
 mod flight;
+mod helpers;
 mod key;
 mod memo;
 #[cfg(feature = "redis")]

@@ -127,6 +127,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the next mask is neither memoised nor plain.
+    pub(crate) fn asks_engine(&self) -> bool {
+        !self.ended && self.node().is_none_or(|node| node.mask().is_none())
+    }
+
     /// Takes over what `other`, which is in the same state, has just found out with its mask.
     pub(crate) fn has_mask_of(&mut self, other: &Session) {
         debug_assert!(Arc::ptr_eq(&self.template, &other.template) && self.tokens == other.tokens);
