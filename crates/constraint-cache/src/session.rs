@@ -129,7 +129,7 @@ impl Session {
 
     /// Whether the next mask is neither memoised nor plain.
     pub(crate) fn asks_engine(&self) -> bool {
-        !self.ended && self.node().is_none_or(|node| node.mask().is_none())
+        !self.ended && self.known.is_none()
     }
 
     /// Takes over what `other`, which is in the same state, has just found out with its mask.
