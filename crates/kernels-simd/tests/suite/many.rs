@@ -215,6 +215,7 @@ pub(crate) fn halves_in_numbers_equal_one_by_one() {
     );
     check::<f32, f16, f32>(
         1,
+        cosine,
         K::cosine_f32_f16,
         K::cosine_f32_f16_many,
         K::cosine_f32_f16_gather,
@@ -222,6 +223,7 @@ pub(crate) fn halves_in_numbers_equal_one_by_one() {
     );
     check::<f32, bf16, f32>(
         1,
+        cosine,
         K::cosine_f32_bf16,
         K::cosine_f32_bf16_many,
         K::cosine_f32_bf16_gather,
@@ -229,6 +231,7 @@ pub(crate) fn halves_in_numbers_equal_one_by_one() {
     );
     check::<f32, i8, f32>(
         1,
+        cosine,
         K::cosine_f32_i8,
         K::cosine_f32_i8_many,
         K::cosine_f32_i8_gather,
