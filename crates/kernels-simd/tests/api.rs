@@ -183,7 +183,7 @@ fn images_that_do_not_fit_panic_with_both_sizes() {
     };
     says(to(9, 0.2), &["10 × 10", "9 × 10"]);
     says(to(10, 0.0), &["deviation of 0"]);
-    let mut planes = |means: &[f32], stds: &[f32], room: usize| {
+    let planes = |means: &[f32], stds: &[f32], room: usize| {
         let planes = &mut vec![0.0; room];
         panic_of(|| kernels.normalize_planes(rgb, means, stds, planes))
     };
