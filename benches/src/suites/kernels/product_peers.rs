@@ -1,9 +1,7 @@
 //! Products of `f32` matrices by faer, and by OpenBLAS, MKL and onnxruntime out of Python.
 
-use std::process::Command;
-
 use super::products::{SHAPES, rate};
-use super::values;
+use super::{python, values};
 use crate::{Suite, Unit};
 
 /// What a library is called in ids, and in `benches/peers/products.py`.
@@ -24,35 +22,10 @@ pub(super) fn declare(suite: &mut Suite) {
             faer::linalg::matmul::matmul(c, faer::Accum::Replace, a, b, 1.0, faer::Par::Seq);
         });
         for (library, module) in LIBRARIES {
+            let args = [module.to_string()].into_iter();
+            let args = args.chain([m, k, n].map(|size| size.to_string())).collect();
             let id = format!("{id}/{library}");
-            if !suite.wants(&id) {
-                continue;
-            }
-            match python(module, [m, k, n]) {
-                Ok(first) => {
-                    // The first figure is the one measured above; asked again, it is measured again.
-                    let mut measured = Some(first);
-                    suite.measure(id, Unit::PerSecond, move || {
-                        let again = || python(module, [m, k, n]).unwrap_or(f64::NAN);
-                        measured.take().unwrap_or_else(again)
-                    });
-                }
-                Err(why) => println!("{id} is left out: {why}"),
-            }
+            python::figure(suite, &id, Unit::PerSecond, "products.py", args);
         }
     }
-}
-
-/// Asks `benches/peers/products.py`, which `EDGEKIT_PYTHON` runs if it has numpy, torch, onnxruntime
-/// and onnx; `python3` is tried otherwise.
-fn python(module: &str, shape: [usize; 3]) -> Result<f64, String> {
-    let interpreter = std::env::var_os("EDGEKIT_PYTHON").unwrap_or_else(|| "python3".into());
-    let mut command = Command::new(interpreter);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/products.py")).arg(module);
-    command.args(shape.map(|size| size.to_string()));
-    let output = command.output().map_err(|error| error.to_string())?;
-    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| {
-        let errors = String::from_utf8_lossy(&output.stderr);
-        errors.lines().last().unwrap_or("it printed nothing").to_string()
-    })
 }

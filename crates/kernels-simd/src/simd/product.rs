@@ -310,7 +310,7 @@ pub(crate) fn transpose<S: Simd>(
     const { assert!(S::LANES <= MOST_LANES) };
     let quads = len.div_ceil(4);
     let inside = rows == 0 || (rows - 1) * stride + len <= from.len();
-    if !inside || rows > width || width % S::LANES != 0 || quads * 4 * width > to.len() {
+    if !inside || rows > width || !width.is_multiple_of(S::LANES) || quads * 4 * width > to.len() {
         return;
     }
     let (from, to) = (from.as_ptr(), to.as_mut_ptr());
