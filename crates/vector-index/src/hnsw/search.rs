@@ -179,7 +179,7 @@ impl<G: Graph> Search<'_, G> {
             return scratch.walk.pool.reset(0);
         }
         let n = stored.slots();
-        let passing = self.passing(&passes);
+        let passing = self.passing(passes);
         if passing * OFTEN >= PROBES {
             // A quarter more, because a sample may flatter.
             self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len), scratch);
