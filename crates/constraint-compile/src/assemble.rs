@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Rule, Type, Weight};
+use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Type, Weight};
 use serde_json::Value;
 
 use crate::compiled::TokenRules;
@@ -12,8 +12,8 @@ use crate::render::fragment::{Alternative, Fragment, RuleId, RuleKey, RuleMap, R
 use crate::render::pattern::{self, any_of, lark_regex, lark_text};
 use crate::render::rules::{Around, Renderer};
 use crate::{
-    CompiledConstraint, Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, refine,
-    schema,
+    CompiledConstraint, Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, import,
+    refine, schema,
 };
 
 /// Rendered rules, kept from one compilation to the next until a slot changes that they consulted.
@@ -84,7 +84,9 @@ pub(crate) fn assemble(
     let main = match goal {
         Goal::Json { schema } => json(schema, options, index, last, &mut out)?,
         Goal::Text => None,
-        Goal::Import { scope, dialect } => Some(import(scope, *dialect, options, index, &mut out)?),
+        Goal::Import { scope, dialect } => {
+            Some(import::import(scope, *dialect, options, index, &mut out)?)
+        }
         Goal::Value { ty, dialect } => {
             let renderer = Renderer::new(index, options, *dialect, None);
             let root = Alternative::default().rule(RuleKey::new(
@@ -164,90 +166,6 @@ fn json(
         Part::Schema(Arc::new(schema::join(documents.iter(), guidance.map(|(_, found)| found))));
     // The same document keeps its allocation, so that an unchanged schema is cheap to compare.
     Ok(last.and_then(|l| l.parts.iter().find(|p| **p == joined)).cloned().or(Some(joined)))
-}
-
-fn import(
-    scope: &str,
-    dialect: Dialect,
-    options: &Options,
-    index: &Index,
-    out: &mut Assembled,
-) -> Result<Part, Error> {
-    let separator = pattern::path_separator(dialect);
-    let is_part_of = |p: &str, of: &str| {
-        p.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
-    };
-    let mut allow: Option<Vec<&String>> = None;
-    let mut deny: Vec<&String> = Vec::new();
-    let constraints = index.get(&Slot::Imports(scope.into()));
-    for (id, constraint) in constraints {
-        out.enforced.insert(id);
-        match &constraint.body {
-            Body::Imports(i) if i.rule == Rule::Allow => {
-                allow = Some(match allow {
-                    // Of a path and one above it the narrower stays.
-                    Some(old) => {
-                        let old_in_new = |p: &&String| i.paths.iter().any(|q| is_part_of(p, q));
-                        let new_in_old = |p: &&String| old.iter().any(|q| is_part_of(p, q));
-                        let mut both: Vec<&String> = i.paths.iter().filter(new_in_old).collect();
-                        both.extend(old.iter().copied().filter(old_in_new));
-                        both.sort_unstable();
-                        both.dedup();
-                        both
-                    }
-                    None => i.paths.iter().collect(),
-                });
-            }
-            Body::Imports(i) => deny.extend(&i.paths),
-            _ => {}
-        }
-    }
-    deny.sort_unstable();
-    deny.dedup();
-    let below = |paths: &[&String]| {
-        let rest = pattern::any_path(dialect);
-        format!(
-            "{}(?:{}{rest})?",
-            any_of(paths.iter().map(|p| p.as_str())),
-            regex_syntax::escape(separator)
-        )
-    };
-    let mut path = match &allow {
-        Some(paths) if paths.is_empty() => None,
-        Some(paths) => Some(format!(
-            "{} & {}",
-            lark_regex(&below(paths)),
-            lark_regex(pattern::any_path(dialect))
-        )),
-        None => Some(lark_regex(pattern::any_path(dialect))),
-    };
-    let denied = |p: &String| deny.iter().any(|d| is_part_of(p, d));
-    if allow.as_ref().is_some_and(|paths| paths.iter().all(|p| denied(p))) {
-        path = None;
-    }
-    let path = match path {
-        Some(path) if deny.is_empty() => path,
-        Some(path) => format!("{path} & ~{}", lark_regex(&below(&deny))),
-        None if options.relax >= Relax::Imports => {
-            for id in std::mem::take(&mut out.enforced) {
-                out.reasons.insert(id, NotEnforced::Relaxed);
-            }
-            lark_regex(pattern::any_path(dialect))
-        }
-        None => {
-            return Err(Error::new(
-                ErrorKind::Infeasible,
-                format!("the import lists for {scope:?} leave nothing; allow a path or relax them"),
-            )
-            .with_constraints(out.enforced.iter().copied().collect()));
-        }
-    };
-    let start = match dialect {
-        Dialect::Rust => "start: \"use \" PATH \";\"",
-        Dialect::Python => "start: \"import \" PATH",
-        Dialect::TypeScript => "start: \"import \\\"\" PATH \"\\\";\"",
-    };
-    Ok(Part::Lark(format!("{start}\nPATH: {path}\n").into()))
 }
 
 fn hole(

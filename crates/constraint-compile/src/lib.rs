@@ -8,6 +8,7 @@ mod conflict;
 mod engine;
 mod error;
 mod graph;
+mod import;
 mod index;
 mod open_text;
 mod options;

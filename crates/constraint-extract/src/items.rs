@@ -1,22 +1,16 @@
-//! Syntax trees to constraints, by captures: one extractor for all languages.
-//!
-//! A query file names two sorts of captures. *Items* (`@function`, `@parameter`, `@struct`, …) become
-//! a tree by containment; *attributes* (`@name`, `@type`, `@returns`, …) belong to the innermost
-//! item around them that can have them.
+//! Items to constraints: one reader for all languages.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use edgekit_constraint_ir::{
     Body, Confidence, Constraint, Enforcement, EnumDef, ErrorType, Field, Function, Hole, Kind,
     Literals, NamedType, Names, Origin, Parameter, Presence, Priority, Range, Shape, Source,
     StructDef, Type, Variant, VisibilityOf,
 };
-use streaming_iterator::StreamingIterator;
-use tree_sitter::{Node, QueryCursor};
+use tree_sitter::Node;
 
 use crate::Language;
+use crate::captures::{Item, ItemKind, items};
 use crate::ranges::ranges;
 use crate::types::{literal, parse};
 
@@ -31,67 +25,6 @@ pub(crate) struct Found {
 /// What people write where code is missing. In two pieces, so that a search for such places does not
 /// find this one.
 const UNFINISHED: &str = concat!("TO", "DO");
-
-/// What a capture's name means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Item(ItemKind),
-    Attribute(Attribute),
-    /// Only a predicate looks at it.
-    Filter,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum ItemKind {
-    Scope,
-    Struct,
-    Enum,
-    Variant,
-    BareVariant,
-    Function,
-    Method,
-    Parameter,
-    OptionalParameter,
-    BareParameter,
-    Receiver,
-    Field,
-    PositionalField,
-    Import,
-    Alias,
-    Assert,
-    Raise,
-    Hole,
-    Comment,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attribute {
-    Name,
-    Type,
-    Returns,
-    Value,
-    Optional,
-    Visibility,
-    Trait,
-    Modifiers,
-    EnumBase,
-}
-
-/// An item of the tree with what belongs to it.
-struct Item<'t> {
-    kind: ItemKind,
-    node: Node<'t>,
-    parent: Option<usize>,
-    name: Option<Node<'t>>,
-    ty: Option<Node<'t>>,
-    returns: Option<Node<'t>>,
-    value: Option<Node<'t>>,
-    modifiers: Option<Node<'t>>,
-    visibility: Option<Node<'t>>,
-    of_trait: Option<Node<'t>>,
-    is_optional: bool,
-    is_enum: bool,
-}
 
 /// What the query finds below a node; lines are counted from `first_row`.
 pub(crate) fn extract(
@@ -119,143 +52,6 @@ pub(crate) fn extract(
     };
     (0..items.len()).for_each(|i| reader.item(i));
     reader.found
-}
-
-fn roles(language: Language) -> &'static [Role] {
-    static ROLES: [OnceLock<Vec<Role>>; 9] = [const { OnceLock::new() }; 9];
-    ROLES[language as usize]
-        .get_or_init(|| language.query().capture_names().iter().map(|name| role(name)).collect())
-}
-
-fn role(capture: &str) -> Role {
-    use Attribute as A;
-    use ItemKind as I;
-    match capture {
-        "scope" => Role::Item(I::Scope),
-        "struct" => Role::Item(I::Struct),
-        "enum" => Role::Item(I::Enum),
-        "variant" => Role::Item(I::Variant),
-        "variant.bare" => Role::Item(I::BareVariant),
-        "function" => Role::Item(I::Function),
-        "function.method" => Role::Item(I::Method),
-        "parameter" => Role::Item(I::Parameter),
-        "parameter.optional" => Role::Item(I::OptionalParameter),
-        "parameter.bare" => Role::Item(I::BareParameter),
-        "receiver" => Role::Item(I::Receiver),
-        "field" => Role::Item(I::Field),
-        "field.positional" => Role::Item(I::PositionalField),
-        "import" => Role::Item(I::Import),
-        "alias" => Role::Item(I::Alias),
-        "assert" => Role::Item(I::Assert),
-        "raise" => Role::Item(I::Raise),
-        "hole" => Role::Item(I::Hole),
-        "comment" => Role::Item(I::Comment),
-        "name" => Role::Attribute(A::Name),
-        "type" => Role::Attribute(A::Type),
-        "returns" => Role::Attribute(A::Returns),
-        "value" => Role::Attribute(A::Value),
-        "optional" => Role::Attribute(A::Optional),
-        "visibility" => Role::Attribute(A::Visibility),
-        "trait" => Role::Attribute(A::Trait),
-        "modifiers" => Role::Attribute(A::Modifiers),
-        "enum.base" => Role::Attribute(A::EnumBase),
-        _ => Role::Filter,
-    }
-}
-
-fn items<'t>(node: Node<'t>, text: &str, language: Language) -> Vec<Item<'t>> {
-    let roles = roles(language);
-    let mut marks: Vec<(Role, Node<'t>)> = Vec::new();
-    let mut cursor = QueryCursor::new();
-    let mut matches = cursor.matches(language.query(), node, text.as_bytes());
-    while let Some(found) = matches.next() {
-        for capture in found.captures() {
-            let role = roles[capture.index as usize];
-            if role != Role::Filter {
-                marks.push((role, capture.node));
-            }
-        }
-    }
-    // Outer before inner, items before the attributes of the same place.
-    marks.sort_by_key(|(role, node)| {
-        (node.start_byte(), Reverse(node.end_byte()), matches!(role, Role::Attribute(_)))
-    });
-    let mut items: Vec<Item<'t>> = Vec::new();
-    let mut open: Vec<usize> = Vec::new();
-    for (role, node) in marks {
-        while open.last().is_some_and(|i| items[*i].node.end_byte() < node.end_byte()) {
-            open.pop();
-        }
-        match role {
-            Role::Item(kind) => {
-                let parent = open.last().copied();
-                // Two patterns may find the same item.
-                if parent.is_some_and(|p| items[p].node.id() == node.id() && items[p].kind == kind)
-                {
-                    continue;
-                }
-                open.push(items.len());
-                items.push(Item {
-                    kind,
-                    node,
-                    parent,
-                    name: matches!(kind, ItemKind::BareParameter | ItemKind::BareVariant)
-                        .then_some(node),
-                    ty: (kind == ItemKind::PositionalField).then_some(node),
-                    returns: None,
-                    value: None,
-                    modifiers: None,
-                    visibility: None,
-                    of_trait: None,
-                    is_optional: kind == ItemKind::OptionalParameter,
-                    is_enum: kind == ItemKind::Enum,
-                });
-            }
-            Role::Attribute(attribute) => {
-                let innermost = open.iter().rev().find(|i| accepts(items[**i].kind, attribute));
-                if let Some(i) = innermost {
-                    items[*i].set(attribute, node);
-                }
-            }
-            Role::Filter => {}
-        }
-    }
-    items
-}
-
-fn accepts(kind: ItemKind, attribute: Attribute) -> bool {
-    use Attribute as A;
-    use ItemKind as I;
-    match attribute {
-        A::Returns | A::Modifiers => matches!(kind, I::Function | I::Method),
-        A::EnumBase => kind == I::Struct,
-        A::Visibility => matches!(kind, I::Function | I::Method | I::Struct | I::Enum | I::Alias),
-        A::Trait => kind == I::Scope,
-        A::Value => matches!(kind, I::Variant | I::Field),
-        A::Optional => matches!(kind, I::Parameter | I::Field),
-        A::Type => {
-            matches!(kind, I::Parameter | I::OptionalParameter | I::Field | I::Alias)
-        }
-        A::Name => !matches!(kind, I::Import | I::Comment | I::Hole | I::Assert | I::Raise),
-    }
-}
-
-impl<'t> Item<'t> {
-    fn set(&mut self, attribute: Attribute, node: Node<'t>) {
-        let slot = match attribute {
-            Attribute::Name => &mut self.name,
-            Attribute::Type => &mut self.ty,
-            Attribute::Returns => &mut self.returns,
-            Attribute::Value => &mut self.value,
-            Attribute::Modifiers => &mut self.modifiers,
-            Attribute::Visibility => &mut self.visibility,
-            Attribute::Trait => &mut self.of_trait,
-            Attribute::Optional => return self.is_optional = true,
-            Attribute::EnumBase => return self.is_enum = true,
-        };
-        // The outermost of several is the item's own.
-        slot.get_or_insert(node);
-    }
 }
 
 struct Reader<'r, 't> {

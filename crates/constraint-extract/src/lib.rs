@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+mod captures;
 mod document;
 mod error;
 mod extractor;

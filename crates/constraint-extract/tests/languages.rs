@@ -342,7 +342,7 @@ fn javascript() {
 fn go() {
     let found = bodies(
         Language::Go,
-        "package a\nimport \"fmt\"\ntype P struct { X uint8; Name string }\nfunc (p P) M(n int) bool { return true }\nfunc F(s string) { panic(\"bad input\") }\nfunc g() { panic(\"TODO: write\") }",
+        "package a\nimport \"fmt\"\ntype P struct { X uint8; Name string }\nfunc (p P) M(n int) bool { return true }\nfunc F(s string) { panic(\"bad input\") }\nfunc g() { panic(\"Not implemented: g\") }",
     );
     assert_eq!(holes(&found), [("g".to_owned(), Type::Unit)]);
     let (public, package) = (Visibility::Public, Visibility::Package);

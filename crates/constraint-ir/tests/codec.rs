@@ -87,7 +87,8 @@ fn members_of_one_name_are_refused() {
 #[test]
 fn numbers_are_told_apart_by_their_digits() {
     let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-    let keeps_digits = read("1.00").to_string() == "1.00";
+    let written = read("1.00").to_string();
+    let keeps_digits = written == "1.00";
     let texts =
         ["0.1", "0.10", "1.0000000000000000001", "18446744073709551616", "-0", "1e400", "7"];
     let mut seen = std::collections::BTreeMap::new();
