@@ -48,7 +48,9 @@ impl fmt::Display for Error {
             }
         }
         write!(f, "; available here:")?;
-        for isa in Isa::ALL.iter().filter(|isa| isa.is_available()) {
+        // Whether tiles are takes asking the system for them, which text should not do.
+        let quiet = Isa::ALL.iter().filter(|isa| **isa != Isa::Avx512Amx);
+        for isa in quiet.filter(|isa| isa.is_available()) {
             write!(f, " {isa}")?;
         }
         write!(f, "; choose one of them, or unset EDGEKIT_ISA for the best")

@@ -26,7 +26,10 @@ pub enum Isa {
     Avx512Vpopcntdq,
     /// `avx512amx`: [`Isa::Avx512Vpopcntdq`] with AMX-TILE and AMX-INT8, which multiply tiles of bytes;
     /// only on Linux and with the feature `std`, since the system is asked for permission to use
-    /// them.
+    /// them. [`Kernels::available`](crate::Kernels::available), [`Kernels::for_isa`](crate::Kernels::for_isa)
+    /// of this set, and [`Kernels::get`](crate::Kernels::get) and
+    /// [`Kernels::try_get`](crate::Kernels::try_get) unless `EDGEKIT_ISA` names another ask; an
+    /// [`Error`]'s text does not, and leaves this set out.
     Avx512Amx,
     /// `neon`: arm64, 4 lanes.
     Neon,

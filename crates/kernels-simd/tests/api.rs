@@ -64,6 +64,33 @@ fn child_prints_its_table() {
     }
 }
 
+/// Permission to use tiles lasts as long as the process, so this needs one of its own.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn the_text_of_an_error_does_not_ask_for_tiles() {
+    let me = std::env::current_exe().unwrap();
+    let mut command = std::process::Command::new(me);
+    command.args(["--exact", "api::child_prints_what_it_may_use", "--nocapture"]);
+    let out = command.env("EDGEKIT_TEST_CHILD", "1").output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(text.contains("available here: scalar") && text.contains("tiles: false"), "{text}");
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn child_prints_what_it_may_use() {
+    const GET_PERMISSION: i32 = 0x1022;
+    const TILE_DATA: u64 = 1 << 18;
+    // Beside other tests the process may have asked already.
+    if std::env::var_os("EDGEKIT_TEST_CHILD").is_some() {
+        println!("{}", "avx9".parse::<Isa>().unwrap_err());
+        let mut permitted = 0_u64;
+        // SAFETY: writes one number of 64 bits, or fails where the system does not know the call.
+        unsafe { libc::syscall(libc::SYS_arch_prctl, GET_PERMISSION, &mut permitted) };
+        println!("tiles: {}", permitted & TILE_DATA != 0);
+    }
+}
+
 #[test]
 fn lengths_that_differ_panic_with_both() {
     let (a, b) = ([0.0; 5], [0.0; 7]);
