@@ -167,6 +167,9 @@ pub enum Activation {
 /// How sums of products of bytes become bytes again, one scale and one bias for each column:
 /// `clamp(round(activation(scale · sum + bias) / step) + zero_point)`, rounded to nearest, ties to
 /// even.
+///
+/// Where the sum with its scale and bias, or the activation of that, is NaN, the byte is −128, as in
+/// [`Kernels::quantize_i8`](crate::Kernels::quantize_i8): scales and biases are not looked through.
 #[derive(Clone, Copy, Debug)]
 pub struct Requantize<'a> {
     /// A factor for each column: the product of the scales of both operands.

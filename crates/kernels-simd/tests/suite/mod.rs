@@ -66,6 +66,7 @@ checks! {
     products::gemm_of_bytes_is_exact,
     products::the_largest_sums_of_bytes_are_exact,
     products::dequantized_products_equal_those_apart,
+    products::requantized_products_equal_those_apart,
     activations::exponentials_are_within_their_ulps,
     activations::relus_are_exact,
     activations::softmax_is_within_its_bound,

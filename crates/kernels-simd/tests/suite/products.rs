@@ -317,3 +317,46 @@ pub(crate) fn dequantized_products_equal_those_apart() {
         }
     }
 }
+
+/// With every activation, and with scales and biases that are no numbers.
+pub(crate) fn requantized_products_equal_those_apart() {
+    let mut values = Values::new(19);
+    let mut scratch = GemmScratch::default();
+    for [m, k, n] in [[0, 9, 4], [3, 5, 0], [1, 70, 33], [2, 64, 49], [100, 300, 65], [530, 8, 17]]
+    {
+        let (signed, unsigned, b): (Vec<i8>, Vec<u8>, Vec<i8>) =
+            (values.of(m * k), values.of(m * k), values.of(n * k));
+        let mut scales: Vec<f32> = (0..n).map(|_| values.f32() * 1e-3).collect();
+        let mut bias: Vec<f32> = (0..n).map(|_| values.f32() * 4.0).collect();
+        for at in (5..n).step_by(7) {
+            scales[at] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][at % 3];
+            bias[at - 1] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY][at / 7 % 3];
+        }
+        let (signed, unsigned) = (Rows::new(&signed, k, k), Rows::new(&unsigned, k, k));
+        let b = Rows::new(&b, k, k);
+        for kernels in Kernels::available() {
+            for activation in ACTIVATIONS {
+                let (step, zero_point) = (0.03, 11);
+                let requantize =
+                    Requantize { scales: &scales, bias: &bias, activation, step, zero_point };
+                let apart = |sums: &[i32]| -> Vec<i8> {
+                    let worth = |(i, sum): (usize, &i32)| *sum as f32 * scales[i % n] + bias[i % n];
+                    let mut values: Vec<f32> = sums.iter().enumerate().map(worth).collect();
+                    kernels.activate(activation, &mut values);
+                    let byte = |value: f32| {
+                        let byte = (value / step).round_ties_even() + zero_point as f32;
+                        if byte.is_nan() { -128 } else { byte.clamp(-128.0, 127.0) as i8 }
+                    };
+                    values.into_iter().map(byte).collect()
+                };
+                let (mut sums, mut out) = (vec![0; m * n], vec![7; m * n]);
+                kernels.gemm_i8(signed, b, &mut sums, &mut scratch);
+                kernels.gemm_i8_requantized(signed, b, requantize, &mut out, &mut scratch);
+                assert_eq!(out, apart(&sums), "{} {m}×{k}×{n} {activation:?}", kernels.isa());
+                kernels.gemm_u8_i8(unsigned, b, &mut sums, &mut scratch);
+                kernels.gemm_u8_i8_requantized(unsigned, b, requantize, &mut out, &mut scratch);
+                assert_eq!(out, apart(&sums), "{} {m}×{k}×{n} {activation:?}", kernels.isa());
+            }
+        }
+    }
+}
