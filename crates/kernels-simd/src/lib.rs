@@ -8,6 +8,9 @@
     reason = "registers in arrays are walked side by side; an adaptor that is not inlined is a call"
 )]
 
+#[cfg(not(any(feature = "std", feature = "libm")))]
+compile_error!("without the feature `std`, edgekit-kernels-simd needs `libm`");
+
 extern crate alloc;
 
 mod activation;

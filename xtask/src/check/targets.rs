@@ -1,6 +1,6 @@
 //! `check targets`: the other machines. NEON's tests run under qemu, SIMD128's in Node, and every
 //! crate is built for both. Where their standard libraries are installed, the types are checked for
-//! macOS and Windows too.
+//! macOS and Windows too, and the kernels' for a processor without a system.
 //!
 //! Where rustup has a target installed, its toolchain is used. Otherwise Debian's, which carries the
 //! standard library's source and builds it.
@@ -16,6 +16,7 @@ use crate::workspace::{members, root, target_dir};
 const ARM: &str = "aarch64-unknown-linux-gnu";
 const WASM: &str = "wasm32-unknown-unknown";
 const TYPES_ONLY: [&str; 2] = ["aarch64-apple-darwin", "x86_64-pc-windows-gnu"];
+const BARE: &str = "thumbv7em-none-eabihf";
 const KERNELS: &str = "edgekit-kernels-simd";
 const DEBIAN: &str = "/usr/bin/cargo";
 
@@ -27,7 +28,8 @@ pub(crate) fn run() -> Result {
     arm()?;
     wasm()?;
     println!("targets: {ARM} under qemu and {WASM} in Node passed");
-    TYPES_ONLY.iter().try_for_each(|target| types(target))
+    TYPES_ONLY.iter().try_for_each(|target| types(target))?;
+    bare()
 }
 
 fn arm() -> Result {
@@ -101,6 +103,20 @@ fn types(target: &str) -> Result {
     }
     start(&mut check)?;
     println!("targets: types checked for {target}");
+    Ok(())
+}
+
+/// Checks the kernels where there is no standard library, so that neither they nor a dependency needs
+/// one.
+fn bare() -> Result {
+    if !rustlib()?.join(BARE).exists() {
+        println!("{BARE}: not checked. To check it: rustup target add {BARE}");
+        return Ok(());
+    }
+    let (mut check, _) = cargo_for(BARE)?;
+    check.args(["check", "--lib", "-p", KERNELS, "--no-default-features", "--features", "libm"]);
+    start(check.args(["--target", BARE]))?;
+    println!("targets: types of {KERNELS} checked for {BARE}");
     Ok(())
 }
 

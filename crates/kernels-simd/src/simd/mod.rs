@@ -316,6 +316,7 @@ pub(crate) fn prefetch_line<T>(line: *const T) {
 /// # Safety
 /// `count <= 16`, and `count` bytes are readable at `from`.
 #[inline(always)]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_feature = "simd128"))]
 pub(crate) unsafe fn read_bytes(from: *const u8, count: usize) -> (u64, u64) {
     // SAFETY: every branch reads only inside the `count` bytes that the caller promises.
     unsafe {
