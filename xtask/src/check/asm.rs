@@ -3,8 +3,8 @@
 //! A helper that the compiler did not inline falls out of the feature context and is silently slow;
 //! it shows as a call, or as a jump to another function. What a kernel may call are block moves of
 //! the C library, which the linker reaches through its table of shared functions: directly, or by a
-//! register that was loaded from there. The rules for each table of kernels are data, in the file
-//! named below.
+//! register that was loaded from there. An entry of that table without a name is a function of the
+//! program, such as a panic. The rules for each table of kernels are data, in the file named below.
 
 use std::path::Path;
 
@@ -51,6 +51,7 @@ pub(super) fn read(objdump: &str, program: &Path, ours: &[&str]) -> Result {
 /// One function of one table.
 struct Kernel<'a> {
     symbol: &'a str,
+    family: &'a str,
     table: &'a str,
     name: &'a str,
     /// Mnemonic and operands.
@@ -68,7 +69,8 @@ fn kernels(disassembly: &str) -> Vec<Kernel<'_>> {
             inside = parts.len() == 3 && parts.iter().all(|part| is_plain(part));
             if inside {
                 let body = Vec::new();
-                kernels.push(Kernel { symbol, table: parts[1], name: parts[2], body });
+                let [family, table, name] = [parts[0], parts[1], parts[2]];
+                kernels.push(Kernel { symbol, family, table, name, body });
             }
         } else if let (true, Some(kernel)) = (inside, kernels.last_mut()) {
             let line = line.trim();
@@ -111,12 +113,32 @@ fn check(rules: &Table, kernels: &[Kernel<'_>], ours: &[&str]) -> Vec<String> {
             let what = breaks(&allowed, rule, kernel);
             defects.extend(what.map(|what| format!("{table}::{}: {what}", kernel.name)));
         }
+        for (of, wanted) in rule.get("needs").and_then(|n| n.as_table()).into_iter().flatten() {
+            let wanted = strings(Some(wanted));
+            let mut concerned =
+                kernels.iter().filter(|k| k.table == table && is_of(k, of)).peekable();
+            if concerned.peek().is_none() {
+                defects.push(format!("{table}: {RULES} has a rule for {of}, which has no kernel"));
+            }
+            for kernel in concerned {
+                let starts = |mnemonic: &str| wanted.iter().any(|w| mnemonic.starts_with(w));
+                if !kernel.body.iter().any(|(mnemonic, _)| starts(mnemonic)) {
+                    let wanted = wanted.join(" and no ");
+                    defects.push(format!("{table}::{}: has no {wanted}", kernel.name));
+                }
+            }
+        }
     }
     let unknown = |k: &&Kernel<'_>| !tables.contains_key(k.table);
     for kernel in kernels.iter().filter(unknown) {
         defects.push(format!("{}::{}: {RULES} has no such table", kernel.table, kernel.name));
     }
     defects
+}
+
+/// Whether `of` names the kernel's family, or it itself as `FAMILY::KERNEL`.
+fn is_of(kernel: &Kernel<'_>, of: &str) -> bool {
+    of.split_once("::").map_or(of == kernel.family, |of| of == (kernel.family, kernel.name))
 }
 
 fn strings(list: Option<&toml::Value>) -> Vec<&str> {
@@ -128,12 +150,13 @@ fn strings(list: Option<&toml::Value>) -> Vec<&str> {
 fn breaks(allowed: &[&str], rule: &toml::Value, kernel: &Kernel<'_>) -> Option<String> {
     let calls = strings(rule.get("call"));
     for (at, (mnemonic, operands)) in kernel.body.iter().enumerate() {
-        if calls.contains(mnemonic) && !may_call(allowed, operands, &kernel.body[..at]) {
+        let may_call = || may_call(allowed, operands, &kernel.body[..at]);
+        if calls.contains(mnemonic) && !may_call() {
             return Some(format!("`{mnemonic} {operands}`: a helper that is not inlined"));
         }
         // Only tables that may not call may not leave by a jump either.
-        let leaves = matches!(*mnemonic, "jmp" | "b") && left(operands, kernel);
-        if leaves && !calls.is_empty() && !may_call(allowed, operands, &kernel.body[..at]) {
+        let leaves = || leaves(mnemonic, operands, kernel, &kernel.body[..at]);
+        if !calls.is_empty() && leaves() && !may_call() {
             return Some(format!("`{mnemonic} {operands}`: leaves by a jump"));
         }
     }
@@ -148,29 +171,40 @@ fn breaks(allowed: &[&str], rule: &toml::Value, kernel: &Kernel<'_>) -> Option<S
     (!uses).then(|| format!("uses no {register} register"))
 }
 
-/// Whether a call's target is a block move, by its name or by the table of shared functions. What is
-/// compiled here is never reached through that table, so a helper that is not inlined shows by name.
+/// Whether a call's target is a block move, by its name or by the table of shared functions.
 fn may_call(allowed: &[&str], operands: &str, before: &[(&str, &str)]) -> bool {
     let named = |operands: &str| {
         operands.split_once('<').is_some_and(|(_, name)| {
-            let name = name.split(['>', '@', '+']).next().unwrap_or_default();
-            allowed.contains(&name)
+            allowed.contains(&name.split(['>', '@', '+']).next().unwrap_or_default())
         })
     };
-    let shared = |operands: &str| operands.contains("(%rip)") && operands.contains("<_DYNAMIC");
     let Some(place) = operands.strip_prefix('*') else { return named(operands) };
-    if named(place) || shared(place) {
+    if named(place) {
         return true;
     }
     let loads = |(mnemonic, from): &&(&str, &str)| {
         let to = from.split_once("),").map(|(_, to)| to.split_whitespace().next());
         *mnemonic == "mov" && to == Some(Some(place))
     };
-    before.iter().rev().find(loads).is_some_and(|(_, from)| named(from) || shared(from))
+    before.iter().rev().find(loads).is_some_and(|(_, from)| named(from))
 }
 
-fn left(operands: &str, kernel: &Kernel<'_>) -> bool {
-    let Some((_, target)) = operands.split_once('<') else { return false };
+/// Whether an instruction is a jump, conditional or not, to another function or to wherever a register
+/// says, but for one that was added up last: the place that a `match` looked up in its own list.
+fn leaves(mnemonic: &str, operands: &str, kernel: &Kernel<'_>, before: &[(&str, &str)]) -> bool {
+    let arm = matches!(mnemonic, "b" | "cbz" | "cbnz" | "tbz" | "tbnz" | "br");
+    if !arm && !mnemonic.starts_with('j') && !mnemonic.starts_with("b.") {
+        return false;
+    }
+    let Some((_, target)) = operands.split_once('<') else {
+        let register = operands.trim_start_matches('*');
+        let writes = |(_, operands): &&(&str, &str)| {
+            let mut operands = operands.split(',');
+            let to = if arm { operands.next() } else { operands.next_back() };
+            to == Some(register)
+        };
+        return before.iter().rev().find(writes).is_none_or(|(last, _)| *last != "add");
+    };
     let target = target.trim_end_matches('>').split("+0x").next().unwrap_or_default();
     target != kernel.symbol
 }
@@ -214,8 +248,8 @@ mod tests {
         for call in [
             "\tcall   <memset>",
             "\tcall   <memset@plt>",
-            "\tcall   *0x12(%rip)        # <_DYNAMIC+0x4c0>",
-            "\tmov    0x12(%rip),%r12        # <_DYNAMIC+0x4c0>\n\tcall   *%r12",
+            "\tcall   *0x12(%rip)        # <memset@GLIBC_2.2.5>",
+            "\tmov    0x12(%rip),%r12        # <memset@GLIBC_2.2.5>\n\tcall   *%r12",
         ] {
             assert_eq!(said(&format!("\tvaddps %ymm0,%ymm1,%ymm2\n{call}")), "", "{call}");
         }
@@ -227,11 +261,29 @@ mod tests {
         assert!(said("\tcall   *%r12\n\tvaddps %ymm0,%ymm1,%ymm2").contains("not inlined"));
         let loaded = "\tmov    0x8(%rdi),%r12\n\tcall   *%r12\n\tvaddps %ymm0,%ymm1,%ymm2";
         assert!(said(loaded).contains("not inlined"));
-        assert!(said("\tvaddps %ymm0,%ymm1,%ymm2\n\tjmp    <helper>").contains("by a jump"));
+        for call in [
+            "\tcall   *0x12(%rip)        # <expf@GLIBC_2.27>",
+            "\tmov    0x12(%rip),%r12        # <expf@GLIBC_2.27>\n\tcall   *%r12",
+            "\tcall   *0x12(%rip)        # <_DYNAMIC+0x4c0>",
+        ] {
+            let said = said(&format!("\tvaddps %ymm0,%ymm1,%ymm2\n{call}"));
+            assert!(said.contains("not inlined"), "{call}: {said}");
+        }
+        for jump in ["jmp    <helper>", "jne    <helper+0x20>", "jmp    *%rax", "jmp    *(%rdi)"] {
+            let said = said(&format!("\tvaddps %ymm0,%ymm1,%ymm2\n\t{jump}"));
+            assert!(said.contains("by a jump"), "{jump}: {said}");
+        }
+        let listed =
+            "\tvaddps %ymm0,%ymm1,%ymm2\n\tadd    %rcx,%rax\n\tmov    (%rsp),%r9\n\tjmp    *%rax";
+        assert_eq!(said(listed), "");
         assert!(said("\tvaddps %xmm0,%xmm1,%xmm2").contains("no ymm"));
         let rules = "[table.avx2]\ncontains = [\"vpmaddwd\"]".parse().unwrap();
         let text = format!("<{PREFIX}bytes::avx2::dot>:\n\tvpaddd %ymm0,%ymm1,%ymm2\n");
         assert!(check(&rules, &kernels(&text), &["avx"])[0].contains("no vpmaddwd"));
+        let needs = "[table.avx2]\nneeds = { bytes = [\"vpdp\"], \"bytes::l2\" = [\"vpadd\"] }";
+        let said = check(&needs.parse().unwrap(), &kernels(&text), &["avx"]);
+        assert!(said[0].contains("dot: has no vpdp"), "{said:?}");
+        assert!(said[1].contains("rule for bytes::l2, which has no kernel"), "{said:?}");
         let text = format!("<{PREFIX}floats::scalar::dot>:\n\tret\n");
         let rules = RULE.parse().unwrap();
         assert!(check(&rules, &kernels(&text), &["avx"])[0].contains("avx2: 0 kernels"));

@@ -46,7 +46,7 @@ impl Avx512Amx {
         sums: Tile<'_, i32>,
     ) {
         let (rows, cols, depth) = (sums.rows, sums.cols, tile_depth(a.dim()));
-        let steps = a.dim() / depth;
+        let Some(steps) = a.dim().checked_div(depth) else { return };
         let fits = rows > 0
             && (1..=BLOCK).contains(&cols)
             && steps * depth == a.dim()
