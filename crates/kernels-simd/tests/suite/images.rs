@@ -77,6 +77,10 @@ pub(crate) fn normalisations_are_within_their_bound() {
         let mut same = [3.0; 40];
         k.z_score(&mut same);
         assert_eq!(same, [0.0; 40]);
+        // Deviations as small as what is added to them: with 1e-6 this would be 0.0099.
+        let mut small = [1e-8, -1e-8].repeat(20);
+        k.z_score(&mut small);
+        assert!(small.iter().all(|x| (x.abs() - 0.5).abs() < 1e-5), "{}: {small:?}", k.isa());
     }
 }
 

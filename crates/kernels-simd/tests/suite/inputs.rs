@@ -110,6 +110,15 @@ impl<T: Poison> Placed<T> {
     pub(crate) fn get(&self) -> &[T] {
         &self.room[self.start..self.start + self.len]
     }
+
+    pub(crate) fn get_mut(&mut self) -> &mut [T] {
+        &mut self.room[self.start..self.start + self.len]
+    }
+
+    /// The poison on both sides.
+    pub(crate) fn around(&self) -> impl Iterator<Item = &T> {
+        self.room[..self.start].iter().chain(&self.room[self.start + self.len..])
+    }
 }
 
 /// Panics unless `got` is within `bound` of `want`, or both are NaN or the same infinity.

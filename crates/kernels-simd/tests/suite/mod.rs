@@ -14,9 +14,11 @@ mod images;
 pub(crate) mod inputs;
 mod many;
 mod packed;
+mod places;
 mod products;
 mod quantize;
 mod reduce;
+mod specials;
 
 macro_rules! checks {
     ($($module:ident :: $check:ident,)*) => {
@@ -42,6 +44,7 @@ checks! {
     distance::norm_is_within_its_bound,
     distance::special_values_spread_as_in_the_sum,
     distance::zero_norms_give_zero,
+    specials::specials_spread_as_in_f64,
     halves::every_half_is_read_exactly,
     halves::distances_of_halves_are_within_their_bound,
     halves::mixed_distances_are_within_their_bound,
@@ -51,6 +54,9 @@ checks! {
     bytes::extremes_of_bytes_are_exact,
     packed::dot_i8_u4_is_exact,
     packed::dot_i8_u2_is_exact,
+    places::activations_are_the_same_everywhere,
+    places::codes_are_the_same_everywhere,
+    places::pixels_are_the_same_everywhere,
     binary::hamming_and_jaccard_are_exact,
     elements::arithmetic_is_exact,
     elements::combinations_are_within_their_bound,
