@@ -3,7 +3,8 @@
 #![cfg(unix)]
 
 use edgekit_kernels_simd::{
-    Epilogue, GemmScratch, Image, ImageMut, Kernels, Matrix, MatrixMut, ResizeScratch, Rows,
+    Activation, Dequantize, Epilogue, GemmScratch, Image, ImageMut, Kernels, Matrix, MatrixMut,
+    Requantize, ResizeScratch, Rows, Weights,
 };
 use half::{bf16, f16};
 
@@ -100,6 +101,13 @@ fn nothing_outside_of_the_slices_is_touched() {
             rows_at(rooms, &bytes[..n], at);
             halves_at(rooms, &floats[..n], at);
             maps_at(rooms, &floats[..n], at);
+            activations_at(rooms, &floats[..n], at);
+            codes_in_numbers_at(rooms, &bytes[..n], at);
+            // Rows for all pairs of these would take most of the time.
+            if n < 70 || n % 64 < 2 {
+                mixed_at(rooms, &floats[..n], at);
+                byte_products_at(rooms, &bytes[..n], at);
+            }
         }
     }
 }
@@ -183,15 +191,155 @@ fn rows_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
     all!(i8s, i32: dot_i8_many dot_i8_gather dot_i8_tile);
     all!(i8s, i32: l2_squared_i8_many l2_squared_i8_gather l2_squared_i8_tile);
     all!(i8s, f32: cosine_i8_many cosine_i8_gather);
+    all!(u8s, f32: cosine_u8_many cosine_u8_gather);
     all!(u8s, i32: dot_u8_many dot_u8_gather dot_u8_tile);
+    all!(u8s, i32: l2_squared_u8_many l2_squared_u8_gather l2_squared_u8_tile);
     all!(u8s, u32: hamming_many hamming_gather hamming_tile);
     all!(u8s, f32: jaccard_many jaccard_gather);
     let half = |&x: &i8| f16::from_f32(f32::from(x));
     all!(half, f32: dot_f16_many dot_f16_gather dot_f16_tile);
+    all!(half, f32: l2_squared_f16_many l2_squared_f16_gather l2_squared_f16_tile);
     all!(half, f32: cosine_f16_many cosine_f16_gather);
     let brain = |&x: &i8| bf16::from_f32(f32::from(x));
     all!(brain, f32: dot_bf16_many dot_bf16_gather dot_bf16_tile);
     all!(brain, f32: l2_squared_bf16_many l2_squared_bf16_gather l2_squared_bf16_tile);
+    all!(brain, f32: cosine_bf16_many cosine_bf16_gather);
+    let float = |&x: &i8| f32::from(x);
+    all!(float, f32: dot_many dot_gather dot_tile);
+    all!(float, f32: l2_squared_many l2_squared_gather l2_squared_tile);
+    all!(float, f32: cosine_many cosine_gather);
+}
+
+/// Rows of packed codes by number and by id, in blocks of queries too.
+fn codes_in_numbers_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
+    let n = bytes.len();
+    if n == 0 {
+        return;
+    }
+    let codes: Vec<u8> = bytes.iter().map(|&x| x as u8).collect::<Vec<_>>().repeat(5);
+    let rows = Rows::new(&*two.place(&codes, at), n, n);
+    let out = three.place(&[0_i32; 25], at);
+    for per in [2, 4] {
+        let queries = Rows::new(&*one.place(&bytes.repeat(5 * per), at), per * n, per * n);
+        let query = queries.get(4).unwrap();
+        for k in Kernels::available() {
+            if per == 2 {
+                k.dot_i8_u4_many(query, rows, &mut out[20..]);
+                k.dot_i8_u4_gather(query, rows, &[4, 0, 3], &mut out[22..]);
+                k.dot_i8_u4_tile(queries, rows, out);
+            } else {
+                k.dot_i8_u2_many(query, rows, &mut out[20..]);
+                k.dot_i8_u2_gather(query, rows, &[4, 0, 3], &mut out[22..]);
+                k.dot_i8_u2_tile(queries, rows, out);
+            }
+        }
+    }
+}
+
+/// A query of floats against rows of short types.
+fn mixed_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
+    let n = floats.len();
+    if n == 0 {
+        return;
+    }
+    let query = &*one.place(floats, at);
+    let out = three.place(&[0.0_f32; 5], at);
+    macro_rules! all {
+        ($from:expr, $pair:ident $many:ident $gather:ident) => {{
+            let values = floats.iter().map($from).collect::<Vec<_>>().repeat(5);
+            let rows = Rows::new(&*two.place(&values, at), n, n);
+            for k in Kernels::available() {
+                k.$pair(query, rows.get(4).unwrap());
+                k.$many(query, rows, out);
+                k.$gather(query, rows, &[4, 0, 3], &mut out[2..]);
+            }
+        }};
+    }
+    let half = |&x: &f32| f16::from_f32(x);
+    all!(half, dot_f32_f16 dot_f32_f16_many dot_f32_f16_gather);
+    all!(half, l2_squared_f32_f16 l2_squared_f32_f16_many l2_squared_f32_f16_gather);
+    let brain = |&x: &f32| bf16::from_f32(x);
+    all!(brain, dot_f32_bf16 dot_f32_bf16_many dot_f32_bf16_gather);
+    all!(brain, l2_squared_f32_bf16 l2_squared_f32_bf16_many l2_squared_f32_bf16_gather);
+    let byte = |&x: &f32| x as i8;
+    all!(byte, dot_f32_i8 dot_f32_i8_many dot_f32_i8_gather);
+    all!(byte, l2_squared_f32_i8 l2_squared_f32_i8_many l2_squared_f32_i8_gather);
+}
+
+/// Products of bytes, packed and not, that become bytes or values.
+fn byte_products_at([one, two, three]: &mut [Guarded; 3], bytes: &[i8], at: At) {
+    let k = bytes.len();
+    if k == 0 {
+        return;
+    }
+    let (rows, columns) = (5, 19);
+    let a = Rows::new(&*one.place(&bytes.repeat(rows), at), k, k);
+    let b = Rows::new(&*two.place(&bytes.repeat(columns), at), k, k);
+    let ones = vec![1.0; columns];
+    let requantize = Requantize {
+        scales: &ones,
+        bias: &ones,
+        activation: Activation::Gelu,
+        step: 0.5,
+        zero_point: 3,
+    };
+    let meaning = Dequantize {
+        row_scales: &ones[..rows],
+        zero_points: &[1; 5],
+        scales: &ones,
+        code_sums: &[7; 19],
+        bias: &ones,
+    };
+    let mut scratch = GemmScratch::default();
+    for kernels in Kernels::available() {
+        let packed = kernels.pack_weights(b);
+        for b in [Weights::from(b), Weights::from(&packed)] {
+            let sums = three.place(&vec![0_i32; rows * columns], at);
+            kernels.gemm_i8(a, b, sums, &mut scratch);
+            let out = three.place(&vec![0_i8; rows * columns], at);
+            kernels.gemm_i8_requantized(a, b, requantize, out, &mut scratch);
+            let out = three.place(&vec![0.0_f32; rows * columns], at);
+            let activation = Activation::Tanh;
+            kernels.gemm_i8_dequantized(a, b, meaning, activation, out, &mut scratch);
+        }
+    }
+}
+
+/// Every activation, apart and in place, and every derivative.
+fn activations_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
+    let (x, room) = (&*one.place(floats, at), two.place(floats, at));
+    let out = three.place(floats, at);
+    for k in Kernels::available() {
+        macro_rules! all {
+            ($($to:ident $in_place:ident;)*) => {$(
+                k.$to(x, out);
+                k.$in_place(room);
+            )*};
+        }
+        all!(
+            exp exp_in_place; tanh tanh_in_place; sigmoid sigmoid_in_place; relu relu_in_place;
+            gelu gelu_in_place; gelu_tanh gelu_tanh_in_place; silu silu_in_place;
+            softplus softplus_in_place;
+        );
+        k.leaky_relu(x, 0.1, out);
+        k.leaky_relu_in_place(room, 0.1);
+        k.elu(x, 0.1, out);
+        k.elu_in_place(room, 0.1);
+        k.log_softmax(x, out);
+        k.log_softmax_in_place(room);
+        k.softmax_in_place(room);
+        k.relu_backward(out, x);
+        k.leaky_relu_backward(out, x, 0.1);
+        k.elu_backward(out, x, 0.1);
+        k.sigmoid_backward(out, x);
+        k.tanh_backward(out, x);
+        k.silu_backward(out, x);
+        k.gelu_backward(out, x);
+        k.gelu_tanh_backward(out, x);
+        k.softplus_backward(out, x);
+        k.softmax_backward(out, x);
+        k.log_softmax_backward(out, x);
+    }
 }
 
 #[test]
@@ -279,6 +427,29 @@ fn codes_at([one, two, three]: [&mut Guarded; 3], floats: &[f32], at: At) {
     let codes = &*two.place(&ones, at);
     for k in Kernels::available() {
         k.dequantize_i8(codes, 2.0, 3, x);
+        k.dequantize_i8_columns(codes, &floats[..n.min(7)], &ones[..n.min(7)], x);
+    }
+    let brains = &*two.place(&vec![bf16::ZERO; n], at);
+    for k in Kernels::available() {
+        k.widen_bf16(brains, x);
+    }
+    let bytes = two.place(&vec![0_u8; n], at);
+    for k in Kernels::available() {
+        k.quantize_u8(x, 2.0, 3, bytes);
+        k.dequantize_u8(bytes, 2.0, 3, x);
+        k.normalize_u8(bytes, 0.4, 0.2, x);
+    }
+    let sums = &*two.place(&vec![5_i32; n], at);
+    let (zeros, ones) = (vec![1; n], vec![0.5; n]);
+    let meaning = Dequantize {
+        row_scales: &[2.0],
+        zero_points: &[3],
+        scales: &ones,
+        code_sums: &zeros,
+        bias: &ones,
+    };
+    for k in Kernels::available() {
+        k.dequantize_sums(sums, meaning, x);
     }
     let packed = &*two.place(&vec![0_u8; n.div_ceil(2)], at);
     for k in Kernels::available() {
@@ -292,6 +463,13 @@ fn maps_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
     let out = three.place(floats, at);
     for k in Kernels::available() {
         k.add(a, b, out);
+        k.sub(a, b, out);
+        k.mul(a, b, out);
+        k.lerp(a, b, 0.3, out);
+        k.scale(out, 0.9);
+        k.axpy(0.3, a, out);
+        k.clamp(out, -1.0, 1.0);
+        k.ema(out, a, 0.1);
         k.fma(a, b, a, out);
         k.q_update(out, a, b, 0.1, 0.9);
         k.gelu(a, out);
@@ -319,6 +497,9 @@ fn maps_at([one, two, three]: &mut [Guarded; 3], floats: &[f32], at: At) {
         // The same read transposed.
         let c = MatrixMut::new(out, n, n, n);
         k.gemm(row.transposed(), column.transposed(), c, Epilogue::default(), &mut scratch);
+        let packed = k.pack(row);
+        let c = MatrixMut::new(out, n, n, n);
+        k.gemm(column, &packed, c, Epilogue::default(), &mut scratch);
         let square = Matrix::new(out, n, n, n);
         let mut y = vec![0.0; n];
         k.gemv(1.0, square, a, 0.0, &mut y);
