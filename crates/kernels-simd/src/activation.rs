@@ -14,12 +14,16 @@ impl Kernels {
         let (values, room) = (x.len(), out.len());
         assert!(values == room, "vectors of different lengths: {values} and {room}");
         let (max, sum) = self.exp_sum(x);
-        self.shift(x, max, out);
         // Twice, since the maximum may be so large that adding the logarithm loses it.
-        let shifted = ln(sum);
-        for value in out {
-            *value -= shifted;
-        }
+        self.shift(x, max, out);
+        self.shift_in_place(out, ln(sum));
+    }
+
+    /// [`Kernels::log_softmax`] in place.
+    pub fn log_softmax_in_place(&self, x: &mut [f32]) {
+        let (max, sum) = self.exp_sum(x);
+        self.shift_in_place(x, max);
+        self.shift_in_place(x, ln(sum));
     }
 }
 

@@ -332,6 +332,14 @@ pub(crate) fn softmax<S: Simd>(s: S, x: &[f32], out: &mut [f32]) {
     super::elements::scale(s, out, 1.0 / sum);
 }
 
+#[inline(always)]
+pub(crate) fn softmax_in_place<S: Simd>(s: S, x: &mut [f32]) {
+    // Nothing, or nothing but NaN, stays.
+    let Some((_, max)) = super::reduce::min_max(s, x) else { return };
+    let sum = simd::update_and_sum(s, ExpShift { by: max }, x);
+    super::elements::scale(s, x, 1.0 / sum);
+}
+
 /// The greatest value, and the sum of exponentials of what each is below it.
 #[inline(always)]
 pub(crate) fn exp_sum<S: Simd>(s: S, x: &[f32]) -> (f32, f32) {
@@ -342,6 +350,11 @@ pub(crate) fn exp_sum<S: Simd>(s: S, x: &[f32]) -> (f32, f32) {
 #[inline(always)]
 pub(crate) fn shift<S: Simd>(s: S, x: &[f32], by: f32, out: &mut [f32]) {
     simd::map(s, Shift { by }, [x], out);
+}
+
+#[inline(always)]
+pub(crate) fn shift_in_place<S: Simd>(s: S, x: &mut [f32], by: f32) {
+    simd::update(s, Shift { by }, x);
 }
 
 #[inline(always)]

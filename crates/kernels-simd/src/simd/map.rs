@@ -48,7 +48,28 @@ pub(crate) fn map_sum<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &[f32]) -> f32 {
 #[inline(always)]
 pub(crate) fn map_and_sum<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &[f32], out: &mut [f32]) -> f32 {
     let len = if x.len() < out.len() { x.len() } else { out.len() };
-    let (from, to) = (x.as_ptr(), out.as_mut_ptr());
+    // SAFETY: `len` elements exist behind both pointers; the borrows outlive the call.
+    unsafe { run_and_sum(s, f, x.as_ptr(), out.as_mut_ptr(), len) }
+}
+
+/// `x[i] = f(x[i])`, and the sum of all of them.
+#[inline(always)]
+pub(crate) fn update_and_sum<S: Simd, F: Map<S, 1>>(s: S, f: F, x: &mut [f32]) -> f32 {
+    let at = x.as_mut_ptr();
+    // SAFETY: `x.len()` elements exist at `at`, which is borrowed for the call.
+    unsafe { run_and_sum(s, f, at.cast_const(), at, x.len()) }
+}
+
+/// # Safety
+/// As of [`run`], with one input.
+#[inline(always)]
+unsafe fn run_and_sum<S: Simd, F: Map<S, 1>>(
+    s: S,
+    f: F,
+    from: *const f32,
+    to: *mut f32,
+    len: usize,
+) -> f32 {
     let zero = s.splat(0.0);
     let (mut acc, mut at) = (zero, 0);
     while at + S::LANES <= len {

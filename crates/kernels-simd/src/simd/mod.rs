@@ -60,7 +60,9 @@ pub(crate) use cursor::Cursor;
 pub(crate) use loader::{
     Bf16, Bf16Pair, F16, F32, I8AsF32, Loader, StepI8, StepU8, WideI8, WideU8,
 };
-pub(crate) use map::{Map, gray, map, map_and_sum, map_sum, update, update_2, update_3, update_5};
+pub(crate) use map::{
+    Map, gray, map, map_and_sum, map_sum, update, update_2, update_3, update_5, update_and_sum,
+};
 
 /// Vectors of `f32`.
 pub(crate) trait Simd: Copy {

@@ -239,6 +239,10 @@ family! {
     pub fn softmax(x: &[f32], out: &mut [f32]) {
         check { same_len(x.len(), out.len()) } run activations::softmax
     }
+    /// [`Kernels::softmax`](super::Kernels::softmax) in place.
+    pub fn softmax_in_place(x: &mut [f32]) {
+        check {} run activations::softmax_in_place
+    }
     /// The greatest value and `Σ e^(xᵢ - max)`; the logarithm is taken outside of the feature context.
     pub(crate) fn exp_sum(x: &[f32]) -> (f32, f32) {
         check {} run activations::exp_sum
@@ -247,8 +251,14 @@ family! {
     pub(crate) fn shift(x: &[f32], by: f32, out: &mut [f32]) {
         check {} run activations::shift
     }
+    /// `x[i] = x[i] - by`.
+    pub(crate) fn shift_in_place(x: &mut [f32], by: f32) {
+        check {} run activations::shift_in_place
+    }
     /// Makes of the gradient of [`softmax`](super::Kernels::softmax)'s output that of its input:
     /// `yᵢ (gᵢ - Σ gⱼ yⱼ)`.
+    ///
+    /// Error at most `(n + 2) · ε · |yᵢ| (|gᵢ| + Σ |gⱼ yⱼ|)`.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -257,6 +267,8 @@ family! {
     }
     /// Makes of the gradient of [`log_softmax`](super::Kernels::log_softmax)'s output that of its
     /// input: `gᵢ - e^yᵢ Σ gⱼ`.
+    ///
+    /// Error at most `(n + 6) · ε · (|gᵢ| + e^yᵢ Σ |gⱼ|)`.
     ///
     /// # Panics
     /// If the lengths differ.

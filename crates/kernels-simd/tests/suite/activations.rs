@@ -157,6 +157,10 @@ pub(crate) fn softmax_is_within_its_bound() {
             let (mut soft, mut log) = (vec![7.0; n], vec![7.0; n]);
             k.softmax(&x, &mut soft);
             k.log_softmax(&x, &mut log);
+            let (mut soft_in_place, mut log_in_place) = (x.clone(), x.clone());
+            k.softmax_in_place(&mut soft_in_place);
+            k.log_softmax_in_place(&mut log_in_place);
+            assert!(soft_in_place == soft && log_in_place == log, "{} {n} in place", k.isa());
             for i in 0..n {
                 let below = f64::from(x[i]) - f64::from(max);
                 let want = below.exp() / sum;
@@ -246,6 +250,19 @@ pub(crate) fn softmax_derivatives_are_slopes() {
                     };
                     let want = (at(1e-6) - at(-1e-6)) / 2e-6;
                     let near = (f64::from(gradient[i]) - want).abs() < 1e-5;
+                    assert!(near, "{}: {} instead of {want}", k.isa(), gradient[i]);
+
+                    // And of what it was given, within its bound.
+                    let exact = |i: usize| (f64::from(g[i]), f64::from(y[i]));
+                    let (gi, yi) = exact(i);
+                    let terms = || (0..n).map(exact).map(|(g, y)| if log { g } else { g * y });
+                    let (sum, size) = (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>());
+                    let (want, bound) = if log {
+                        (gi - yi.exp() * sum, (n + 6) as f64 * (gi.abs() + yi.exp() * size))
+                    } else {
+                        (yi * (gi - sum), (n + 2) as f64 * yi * (gi.abs() + size))
+                    };
+                    let near = (f64::from(gradient[i]) - want).abs() <= bound * EPSILON;
                     assert!(near, "{}: {} instead of {want}", k.isa(), gradient[i]);
                 }
             }
