@@ -8,7 +8,8 @@ use crate::matrix::{Epilogue, GemmScratch, Matrix, MatrixMut, Requantize};
 use crate::rows::Rows;
 use crate::{Kernels, RightOperand, Weights};
 
-/// Rows of a share are a multiple of every set's tiles.
+/// Rows of a share are a multiple of the rows that a block of registers holds; blocks of tiles, which
+/// hold 32, may end in a part.
 const ROWS_UNIT: usize = 24;
 /// Multiplications that are worth handing to another thread: tens of microseconds.
 const WORTH: usize = 1 << 22;

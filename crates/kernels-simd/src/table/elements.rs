@@ -28,7 +28,7 @@ family! {
         check { same_len(a.len(), b.len()); same_len(a.len(), out.len()) } run elements::mul
     }
     /// `out[i] = a[i] · b[i] + c[i]`, rounded once where the set has a fused instruction and twice
-    /// where it has not.
+    /// where it has not. Error at most `2 ε (|a[i] · b[i]| + |c[i]|)`.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -36,6 +36,8 @@ family! {
         check { same_len(a.len(), b.len()); same_len(a.len(), c.len()); same_len(a.len(), out.len()) } run elements::fma
     }
     /// `out[i] = a[i] + t · (b[i] - a[i])`; `t` outside of [0, 1] extrapolates.
+    ///
+    /// Error at most `3 ε (|a[i]| + |t (b[i] - a[i])|)`.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -47,6 +49,8 @@ family! {
         check {} run elements::scale
     }
     /// `y[i] = y[i] + alpha · x[i]`.
+    ///
+    /// Error at most `2 ε (|y[i]| + |alpha · x[i]|)`.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -70,6 +74,8 @@ family! {
     }
     /// The exponential moving average `average[i] += alpha · (x[i] - average[i])`.
     ///
+    /// Error as of [`lerp`](super::Kernels::lerp).
+    ///
     /// # Panics
     /// If the lengths differ.
     pub fn ema(average: &mut [f32], x: &[f32], alpha: f32) {
@@ -77,6 +83,8 @@ family! {
     }
     /// The batched update of Q-learning, `q[i] += alpha · (rewards[i] + gamma · next[i] - q[i])`,
     /// where `next[i]` is the greatest value of the state that followed (Watkins 1989).
+    ///
+    /// Error at most `5 ε (|q[i]| + |alpha| (|rewards[i]| + |gamma · next[i]| + |q[i]|))`.
     ///
     /// # Panics
     /// If the lengths differ.

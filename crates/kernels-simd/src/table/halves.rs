@@ -13,7 +13,7 @@ family! {
 
     /// The inner product `Σ aᵢ bᵢ` of IEEE binary16, multiplied and summed as `f32`.
     ///
-    /// Error at most `n · ε · Σ |aᵢ bᵢ|` with the ε of `f32`.
+    /// Error at most `n · ε · Σ |aᵢ bᵢ|`.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -21,6 +21,8 @@ family! {
         check { same_len(a.len(), b.len()) } run distance::pair::<_, Dot, F16, F16>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of IEEE binary16, as `f32`.
+    ///
+    /// Error at most `(n + 2) · ε` of the result.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -52,7 +54,7 @@ family! {
     }
     /// The inner product `Σ aᵢ bᵢ` of bfloat16, multiplied and summed as `f32`.
     ///
-    /// Error at most `n · ε · Σ |aᵢ bᵢ|` with the ε of `f32`.
+    /// Error at most `n · ε · Σ |aᵢ bᵢ|`.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -60,6 +62,8 @@ family! {
         check { same_len(a.len(), b.len()) } run brain::pair::<_, Dot>
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of bfloat16, as `f32`.
+    ///
+    /// Error at most `(n + 2) · ε` of the result.
     ///
     /// # Panics
     /// If the lengths differ.

@@ -12,6 +12,8 @@ family! {
 
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `f16` vector, as `f32`.
     ///
+    /// Error at most `n · ε · Σ |aᵢ bᵢ|`.
+    ///
     /// # Panics
     /// If the lengths differ.
     pub fn dot_f32_f16(a: &[f32], b: &[f16]) -> f32 {
@@ -23,6 +25,8 @@ family! {
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `f16` vector,
     /// as `f32`.
     ///
+    /// Error at most `(n + 2) · ε` of the result.
+    ///
     /// # Panics
     /// If the lengths differ.
     pub fn l2_squared_f32_f16(a: &[f32], b: &[f16]) -> f32 {
@@ -32,6 +36,8 @@ family! {
         check {} run many::rows::<_, Floats<L2, F32, F16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `bf16` vector, as `f32`.
+    ///
+    /// Error at most `n · ε · Σ |aᵢ bᵢ|`.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -44,6 +50,8 @@ family! {
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `bf16` vector,
     /// as `f32`.
     ///
+    /// Error at most `(n + 2) · ε` of the result.
+    ///
     /// # Panics
     /// If the lengths differ.
     pub fn l2_squared_f32_bf16(a: &[f32], b: &[bf16]) -> f32 {
@@ -53,6 +61,8 @@ family! {
         check {} run many::rows::<_, Floats<L2, F32, Bf16>>
     }
     /// The inner product `Σ aᵢ bᵢ` of an `f32` query and a stored `i8` vector, as `f32`.
+    ///
+    /// Error at most `n · ε · Σ |aᵢ bᵢ|`.
     ///
     /// The rows' scale is the caller's: fold it into the query, or multiply the result.
     ///
@@ -66,6 +76,8 @@ family! {
     }
     /// The squared Euclidean distance `Σ (aᵢ - bᵢ)²` of an `f32` query and a stored `i8` vector, as
     /// `f32`.
+    ///
+    /// Error at most `(n + 2) · ε` of the result.
     ///
     /// # Panics
     /// If the lengths differ.

@@ -45,7 +45,8 @@ family! {
     /// The matrix-vector product `y = alpha · A x + beta · y`; with `beta` 0, `y` is not read.
     ///
     /// `a` must be stored row by row: for a transposed one there is
-    /// [`gemv_transposed`](super::Kernels::gemv_transposed). Out of cache it is as fast as memory.
+    /// [`gemv_transposed`](super::Kernels::gemv_transposed). Out of cache it is as fast as memory. Error
+    /// at most `(n + 4) · ε · (|alpha| Σ |aᵢⱼ xⱼ| + |beta · yᵢ|)` for `n` columns.
     ///
     /// # Panics
     /// If `x` has not `a`'s columns, `y` not its rows, or `a` is transposed.
@@ -53,7 +54,7 @@ family! {
         check { same_len(x.len(), a.cols); same_len(y.len(), a.rows); a.by_rows() } run gemm::gemv
     }
     /// The product with the transpose, `y = alpha · Aᵀ x + beta · y`; with `beta` 0, what `y` held
-    /// does not matter.
+    /// does not matter. Error at most `(m + 4) · ε · (|alpha| Σ |aᵢⱼ xᵢ| + |beta · yⱼ|)` for `m` rows.
     ///
     /// # Panics
     /// If `x` has not `a`'s rows, `y` not its columns, or `a` is transposed already.

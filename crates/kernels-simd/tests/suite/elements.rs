@@ -33,13 +33,15 @@ fn out(kernels: &Kernels, like: &[f32], f: impl FnOnce(&mut [f32])) -> Vec<f32> 
     room[20..end].to_vec()
 }
 
-/// Each result within three roundings of what it should be, relative to the terms' size of about 4.
+/// Each result within so many roundings of the sum of these terms, relative to their sizes; terms may
+/// have a size of their own.
 #[track_caller]
-fn close(kernels: &Kernels, got: &[f32], want: impl Fn(usize) -> f64) {
+fn close(kernels: &Kernels, roundings: f64, got: &[f32], terms: impl Fn(usize) -> [(f64, f64); 2]) {
     for (i, &got) in got.iter().enumerate() {
-        let want = want(i);
-        let near = (f64::from(got) - want).abs() <= 4.0 * f64::from(f32::EPSILON);
-        assert!(near, "{}: [{i}] {got} instead of {want}", kernels.isa());
+        let [(x, x_size), (y, y_size)] = terms(i);
+        let bound = roundings * EPSILON * (x_size.abs() + y_size.abs());
+        let near = (f64::from(got) - (x + y)).abs() <= bound;
+        assert!(near, "{}: [{i}] {got} instead of {}", kernels.isa(), x + y);
     }
 }
 
@@ -59,17 +61,21 @@ pub(crate) fn arithmetic_is_exact() {
 pub(crate) fn combinations_are_within_their_bound() {
     each_three(|k, a, b, c| {
         let at = |s: &[f32], i: usize| f64::from(s[i]);
-        close(k, &out(k, a, |o| k.fma(a, b, c, o)), |i| at(a, i) * at(b, i) + at(c, i));
-        close(k, &out(k, a, |o| k.lerp(a, b, 0.3, o)), |i| {
-            at(a, i) + f64::from(0.3_f32) * (at(b, i) - at(a, i))
+        let twice = |x: f64| (x, x);
+        close(k, 2.0, &out(k, a, |o| k.fma(a, b, c, o)), |i| {
+            [twice(at(a, i) * at(b, i)), twice(at(c, i))]
         });
-        close(k, &out(k, a, |y| k.axpy(-1.3, b, y)), |i| at(a, i) - f64::from(1.3_f32) * at(b, i));
-        close(k, &out(k, a, |y| k.ema(y, b, 0.1)), |i| {
-            at(a, i) + f64::from(0.1_f32) * (at(b, i) - at(a, i))
+        let between =
+            |t: f32| move |i: usize| [twice(at(a, i)), twice(f64::from(t) * (at(b, i) - at(a, i)))];
+        close(k, 3.0, &out(k, a, |o| k.lerp(a, b, 0.3, o)), between(0.3));
+        close(k, 3.0, &out(k, a, |y| k.ema(y, b, 0.1)), between(0.1));
+        close(k, 2.0, &out(k, a, |y| k.axpy(-1.3, b, y)), |i| {
+            [twice(at(a, i)), twice(-f64::from(1.3_f32) * at(b, i))]
         });
-        close(k, &out(k, a, |q| k.q_update(q, b, c, 0.1, 0.95)), |i| {
-            let target = at(b, i) + f64::from(0.95_f32) * at(c, i);
-            at(a, i) + f64::from(0.1_f32) * (target - at(a, i))
+        close(k, 5.0, &out(k, a, |q| k.q_update(q, b, c, 0.1, 0.95)), |i| {
+            let (alpha, follows) = (f64::from(0.1_f32), f64::from(0.95_f32) * at(c, i));
+            let size = at(b, i).abs() + follows.abs() + at(a, i).abs();
+            [twice(at(a, i)), (alpha * (at(b, i) + follows - at(a, i)), alpha * size)]
         });
     });
 }

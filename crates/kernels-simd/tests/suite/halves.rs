@@ -40,9 +40,10 @@ where
     each_pair(|kernels, a: &[A], b: &[B]| {
         let n = a.len();
         let [want, magnitude, square] = sums(a, b);
-        let bound = (n + 2) as f64 * EPSILON;
-        assert_close(kernels, n, dot(kernels, a, b), want, bound * magnitude);
-        assert_close(kernels, n, l2(kernels, a, b), square, bound * square);
+        let bound = n as f64 * EPSILON * magnitude;
+        assert_close(kernels, n, dot(kernels, a, b), want, bound);
+        let bound = (n + 2) as f64 * EPSILON * square;
+        assert_close(kernels, n, l2(kernels, a, b), square, bound);
     });
 }
 
