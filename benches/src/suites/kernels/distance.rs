@@ -51,6 +51,15 @@ pub(super) fn declare(suite: &mut Suite) {
 fn reductions(suite: &mut Suite, best: &'static Kernels) {
     const N: usize = 4096;
     let a = values(N, 1);
+    let near = |(want, got): (f32, f32)| (want - got).abs() <= 1e-3;
+    let sums = (naive::sum(&a), best.sum(&a));
+    suite.check("kernels/sum", near(sums), || format!("{sums:?}"));
+    let ends = (Some(naive::min_max(&a)), best.min_max(&a));
+    suite.check("kernels/min-max", ends.0 == ends.1, || format!("{ends:?}"));
+    let (want, got) = (naive::mean_variance(&a), best.mean_variance(&a).unwrap_or_default());
+    let both = near((want.0, got.0)) && near((want.1, got.1));
+    suite.check("kernels/mean-variance", both, || format!("{got:?} instead of {want:?}"));
+
     let x = a.clone();
     suite.time("kernels/sum/4096/naive", move || naive::sum(black_box(&x)));
     let x = a.clone();

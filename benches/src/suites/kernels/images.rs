@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use edgekit_kernels_simd::{Image, ImageMut, Kernels, ResizeScratch};
+use edgekit_kernels_simd::{Image, ImageMut, Isa, Kernels, ResizeScratch};
 
 use super::{bytes, naive, values};
 use crate::Suite;
@@ -21,6 +21,31 @@ pub(super) fn declare(suite: &mut Suite) {
     naive::rgba_to_gray(&rgba, &mut want);
     best.rgba_to_gray(&rgba, &mut gray);
     suite.check(id("gray"), want == gray, || "not what the loop finds".into());
+    let (mut want, mut got) = (gray.clone(), gray.clone());
+    naive::threshold(&gray, 127, &mut want);
+    best.threshold(&gray, 127, &mut got);
+    suite.check(id("threshold"), want == got, || "not what the loop finds".into());
+    let (mut want, mut got) = (values(PIXELS, 1), values(PIXELS, 1));
+    naive::z_score(&mut want);
+    best.z_score(&mut got);
+    let near = want.iter().zip(got.iter()).all(|(want, got)| (want - got).abs() < 1e-3);
+    suite.check(id("z-score"), near, || "not what the loop finds".into());
+    for side in [768, 256, 200] {
+        let resized = |kernels: &Kernels| {
+            let (mut out, mut scratch) = (vec![0; side * side * 4], ResizeScratch::default());
+            let from = Image::new(&rgba, [SIDE; 2], 4, 4 * SIDE);
+            let to = ImageMut::new(&mut out, [side; 2], 4, 4 * side);
+            if side > SIDE {
+                kernels.resize_bilinear(from, to, &mut scratch);
+            } else {
+                kernels.resize_area(from, to, &mut scratch);
+            }
+            out
+        };
+        // One pixel at a time, which the tests compare with the definition.
+        let same = Kernels::for_isa(Isa::Scalar).is_some_and(|k| resized(k) == resized(best));
+        suite.check(id("resize"), same, || format!("to {side}: not what scalar finds"));
+    }
 
     let (x, mut out) = (rgba.clone(), gray.clone());
     suite.time("kernels/gray/512/naive", move || naive::rgba_to_gray(black_box(&x), &mut out));

@@ -139,6 +139,20 @@ pub(super) fn violations(x: &[f32], low: &[f32], high: &[f32], mask: &mut [u64])
     count
 }
 
+/// The same, kept from being vectorised.
+#[inline(never)]
+pub(super) fn violations_blocked(x: &[f32], low: &[f32], high: &[f32], mask: &mut [u64]) -> usize {
+    mask.fill(0);
+    let mut count = 0;
+    for i in 0..x.len() {
+        if std::hint::black_box(!(low[i] <= x[i] && x[i] <= high[i])) {
+            mask[i / 64] |= 1 << (i % 64);
+            count += 1;
+        }
+    }
+    count
+}
+
 #[inline(never)]
 pub(super) fn count_above(x: &[f32], threshold: f32) -> usize {
     x.iter().filter(|&&x| x > threshold).count()

@@ -177,6 +177,7 @@ fn activations(suite: &mut Suite) {
         ("kernels/sigmoid/4096/torch", "sigmoid"),
         ("kernels/gelu/4096/torch", "gelu"),
         ("kernels/softmax/4096/torch", "softmax"),
+        ("kernels/min-max/4096/torch", "min-max"),
     ] {
         python::time(suite, id, "activations.py", what);
     }

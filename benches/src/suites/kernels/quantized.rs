@@ -23,6 +23,10 @@ fn pairs(suite: &mut Suite, best: &'static Kernels) {
         let (a, b) = (bytes(n, 1), bytes(n, 2));
         let (want, got) = (naive::dot_i8(&a, &b), best.dot_i8(&a, &b));
         suite.check("kernels/dot-i8", want == got, || format!("{got} instead of {want}"));
+        let norms = f64::from(naive::dot_i8(&a, &a)) * f64::from(naive::dot_i8(&b, &b));
+        let (want, got) = (f64::from(want) / norms.sqrt(), f64::from(best.cosine_i8(&a, &b)));
+        let near = (want - got).abs() < 1e-6;
+        suite.check("kernels/cosine-i8", near, || format!("{got} instead of {want}"));
         let (x, y) = (a.clone(), b.clone());
         suite.time(format!("kernels/dot-i8/{n}/naive"), move || {
             naive::dot_i8(black_box(&x), black_box(&y))
@@ -45,8 +49,16 @@ fn pairs(suite: &mut Suite, best: &'static Kernels) {
     let halves = |x: &[f32]| -> Vec<f16> { x.iter().map(|&x| f16::from_f32(x)).collect() };
     let brains = |x: &[f32]| -> Vec<bf16> { x.iter().map(|&x| bf16::from_f32(x)).collect() };
     let (x, y) = (halves(&a), halves(&b));
+    let wide = |x: &[f16]| -> Vec<f32> { x.iter().map(|x| x.to_f32()).collect() };
+    let (want, got) = (naive::dot(&wide(&x), &wide(&y)), best.dot_f16(&x, &y));
+    let near = (want - got).abs() < 1e-3;
+    suite.check("kernels/dot-f16", near, || format!("{got} instead of {want}"));
     suite.time("kernels/dot-f16/768/best", move || best.dot_f16(black_box(&x), black_box(&y)));
     let (x, y) = (brains(&a), brains(&b));
+    let wide = |x: &[bf16]| -> Vec<f32> { x.iter().map(|x| x.to_f32()).collect() };
+    let (want, got) = (naive::dot(&wide(&x), &wide(&y)), best.dot_bf16(&x, &y));
+    let near = (want - got).abs() < 1e-3;
+    suite.check("kernels/dot-bf16", near, || format!("{got} instead of {want}"));
     suite.time("kernels/dot-bf16/768/best", move || best.dot_bf16(black_box(&x), black_box(&y)));
 
     for bits in [4096, 16_384] {
