@@ -40,6 +40,8 @@ fn address_sanitizer(names: &[&str]) -> Result {
     start(
         cargo(["+nightly", "test", "--lib", "--tests", "--target", HOST])
             .args(names)
+            // What threads share of one slice.
+            .args(["--features", "edgekit-kernels-simd/rayon"])
             .env("RUSTFLAGS", "-Zsanitizer=address")
             .env("PROPTEST_CASES", "32"),
     )

@@ -66,13 +66,13 @@ const PAIRS: [Pair; 8] = [
     },
     Pair {
         name: "dot_i8",
-        lengths: &LENGTHS[1..],
+        lengths: &[384, 4096],
         plain: |d| plain_dot_i8(&d.bytes[0], &d.bytes[1]) as f32,
         fast: |k, d| k.dot_i8(&d.bytes[0], &d.bytes[1]) as f32,
     },
     Pair {
         name: "exp",
-        lengths: &LENGTHS[2..],
+        lengths: &[4096],
         plain: |d| {
             d.out.iter_mut().zip(&d.a).for_each(|(out, x)| *out = x.exp());
             d.out[0]
@@ -84,7 +84,7 @@ const PAIRS: [Pair; 8] = [
     },
     Pair {
         name: "q_update",
-        lengths: &LENGTHS[1..2],
+        lengths: &[384],
         plain: |d| {
             for ((q, r), next) in d.out.iter_mut().zip(&d.a).zip(&d.b) {
                 *q += 0.1 * (r + 0.9 * next - *q);
@@ -98,7 +98,7 @@ const PAIRS: [Pair; 8] = [
     },
     Pair {
         name: "rgba_to_gray",
-        lengths: &LENGTHS[2..],
+        lengths: &[4096],
         plain: |d| {
             for (p, gray) in d.rgba.chunks_exact(4).zip(&mut d.gray) {
                 let [r, g, b] = [p[0], p[1], p[2]].map(u32::from);
@@ -114,7 +114,7 @@ const PAIRS: [Pair; 8] = [
     // The values as a square matrix.
     Pair {
         name: "gemm",
-        lengths: &LENGTHS[2..],
+        lengths: &[4096],
         plain: |d| {
             let side = d.a.len().isqrt();
             d.out.fill(0.0);
