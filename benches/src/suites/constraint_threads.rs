@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
@@ -13,11 +13,11 @@ pub(crate) fn cores_to_be_had(pool: &ThreadPool, seconds: f64) -> f64 {
     const PIECES: usize = 128;
     let spin = |n: u64| (0..n).fold(1, |x: u64, i| black_box(x.wrapping_mul(i | 1)));
     pool.install(|| {
+        // The others go to sleep, as they do while the next batch is made.
+        std::thread::sleep(Duration::from_millis(20));
         let start = Instant::now();
         black_box(spin(1_000_000));
         let each = (1e6 * seconds / start.elapsed().as_secs_f64() / PIECES as f64) as u64;
-        // The others go to sleep, as they do between batches.
-        std::thread::sleep(std::time::Duration::from_millis(5));
         let taken = AtomicUsize::new(0);
         let work = || {
             while taken.fetch_add(1, Ordering::Relaxed) < PIECES {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use aligned_vec::{AVec, ConstAlign};
 
-use crate::helpers::with_helpers;
+use crate::door::with_helpers;
 use crate::{Error, Session};
 
 /// Bytes to which rows are aligned and padded.

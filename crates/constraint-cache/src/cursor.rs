@@ -27,8 +27,8 @@ pub(crate) struct Cursor {
     fed: usize,
     /// What the lexers know beyond the template's, in the engine's units of fuel.
     learned: usize,
-    /// After how many tokens it was known that any text may follow, if it was.
-    open: Option<usize>,
+    /// From which number of tokens to which it is known that any text may follow, if it is.
+    open: Option<(usize, usize)>,
 }
 
 /// Matchers at their beginning that know more than the template's.
@@ -119,12 +119,14 @@ impl Cursor {
 
     /// Whether it was found that any text may follow after so many tokens.
     pub(crate) fn is_open_after(&self, tokens: usize) -> bool {
-        self.open == Some(tokens)
+        self.open.is_some_and(|(from, to)| (from..=to).contains(&tokens))
     }
 
     /// Says that any text may follow after so many tokens, as another session has found.
     pub(crate) fn opens_after(&mut self, tokens: usize) {
-        self.open = Some(tokens);
+        if !self.is_open_after(tokens) {
+            self.open = Some((tokens, tokens));
+        }
     }
 
     /// Takes in what was committed, if the engine is awake.
@@ -142,7 +144,9 @@ impl Cursor {
         tokens: &[u32],
     ) -> Result<Option<SimpleVob>, Error> {
         let engine = template.tokenizer().engine();
-        let known = self.open.is_some_and(|at| tokens[at..].iter().all(|t| engine.is_text(*t)));
+        let is_text = |tokens: &[u32]| tokens.iter().all(|t| engine.is_text(*t));
+        let since = self.open.filter(|(_, to)| is_text(&tokens[*to..])).map(|(from, _)| from);
+        let known = since.is_some();
         let open = Cell::new(known);
         let found = self.ask(template, tokens, |matchers| {
             let mut joined: Option<SimpleVob> = None;
@@ -164,7 +168,7 @@ impl Cursor {
         });
         let spent = |m: &Matcher| m.last_step_stats().map_or(0, |stats| stats.lexer_cost as usize);
         self.learned += self.matchers.iter().map(spent).sum::<usize>();
-        self.open = open.get().then_some(tokens.len());
+        self.open = open.get().then_some((since.unwrap_or(tokens.len()), tokens.len()));
         found
     }
 
@@ -226,7 +230,8 @@ impl Cursor {
     pub(crate) fn rollback(&mut self, left: usize) {
         let back = self.fed.saturating_sub(left);
         self.fed -= back;
-        self.open = self.open.filter(|at| *at <= left);
+        self.open =
+            self.open.filter(|(from, _)| *from <= left).map(|(from, to)| (from, to.min(left)));
         for matcher in &mut self.matchers {
             if matcher.rollback(back).is_err() {
                 // The engine cannot go back from an error; a fresh state is fed again.

@@ -4,9 +4,9 @@
 mod batch;
 mod cache;
 mod cursor;
+mod door;
 mod error;
 mod flight;
-mod helpers;
 mod key;
 mod memo;
 #[cfg(feature = "redis")]

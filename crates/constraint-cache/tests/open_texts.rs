@@ -107,3 +107,31 @@ fn masks_of_open_texts_are_the_engines() {
     }
     assert!(open > 500 && closed > 500, "{open} {closed}: this tests little");
 }
+
+/// Proposed tokens are taken back again and again, and what is known of the text then is still true.
+#[test]
+fn masks_of_open_texts_after_tokens_were_taken_back() {
+    let cache = cache_with(CacheConfig { max_memo_bytes: 0, ..CacheConfig::default() });
+    let template = cache.schema(&json!({"type": "string", "pattern": "[0-9]{2}-[0-9]"})).unwrap();
+    let mut session = template.session();
+    let mut mask = vec![0; cache.tokenizer().mask_words()];
+    let mut alone = mask.clone();
+    let text = cache.tokenizer().encode("\"on 12 and so on and so on");
+    for token in &text {
+        session.mask(&mut mask).unwrap();
+        session.commit(*token).unwrap();
+    }
+    let other = cache.tokenizer().encode("3 else \"");
+    for back in [1, 3, text.len() - 1] {
+        session.rollback(back).unwrap();
+        for token in text[text.len() - back..].iter().chain(&other[..1]) {
+            session.mask(&mut mask).unwrap();
+            let mut fresh = template.session();
+            session.tokens().iter().for_each(|t| fresh.commit(*t).unwrap());
+            fresh.mask(&mut alone).unwrap();
+            assert!(mask == alone, "after {:?}", session.tokens());
+            session.commit(*token).unwrap();
+        }
+        session.rollback(1).unwrap();
+    }
+}

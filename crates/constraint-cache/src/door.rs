@@ -108,19 +108,16 @@ mod tests {
 
     use super::*;
 
-    /// Takes turns until there are none left.
-    fn turns(left: &AtomicUsize, mut turn: impl FnMut()) {
-        while left.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)).is_ok() {
-            turn();
-        }
-    }
-
     #[test]
     fn every_turn_is_taken_once_whoever_comes() {
         for helpers in [0, 1, 3, 20] {
             for n in [0, 1, 2, 100] {
                 let (left, taken) = (AtomicUsize::new(n), AtomicUsize::new(0));
-                with_helpers(helpers, || turns(&left, || drop(taken.fetch_add(1, SeqCst))));
+                with_helpers(helpers, || {
+                    while left.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)).is_ok() {
+                        taken.fetch_add(1, SeqCst);
+                    }
+                });
                 assert_eq!(taken.into_inner(), n, "{helpers} helpers");
             }
         }
@@ -155,12 +152,14 @@ mod tests {
         let came = pool.install(|| {
             let came = AtomicUsize::new(0);
             // The pool's only thread is here, so its helpers come when this is over.
-            with_helpers(3, || drop(came.fetch_add(1, SeqCst)));
+            with_helpers(3, || {
+                came.fetch_add(1, SeqCst);
+            });
             came.into_inner()
         });
         assert_eq!(came, 1);
         // They do come then, and find the door closed.
-        pool.install(|| drop(rayon::yield_now()));
+        pool.install(|| while rayon::yield_now() == Some(rayon::Yield::Executed) {});
     }
 
     #[test]
