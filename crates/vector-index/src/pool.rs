@@ -14,8 +14,8 @@ pub(crate) const MAX_IDS: usize = 1 << 31;
 /// Places are a multiple of this, and one.
 const BLOCK: usize = 8;
 
-/// Stands where no entry is: at an infinite distance, and expanded.
-const FAR: u64 = 0xff80_0000_ffff_ffff;
+/// Stands where no entry is, behind all that are.
+const FAR: u64 = u64::MAX;
 
 /// A sorted array of the `capacity` nearest candidates offered.
 pub(crate) struct Pool {
@@ -63,7 +63,10 @@ impl Pool {
 
     /// The distance that a candidate must beat (or tie) to be kept.
     pub(crate) fn bound(&self) -> f32 {
-        if self.capacity == 0 { f32::NEG_INFINITY } else { distance(self.places[self.capacity]) }
+        if self.len < self.capacity {
+            return f32::INFINITY;
+        }
+        self.entries().last().map_or(f32::NEG_INFINITY, |&worst| distance(worst))
     }
 
     /// Offers a candidate; the worst one is dropped when the pool is full.

@@ -86,15 +86,6 @@ impl Visited {
         self.words.extend_from_slice(dead);
     }
 
-    /// As [`insert`](Self::insert): 1 if the slot is new, else 0.
-    #[inline(always)]
-    pub(crate) fn mark(&mut self, slot: u32) -> usize {
-        let Some(word) = self.words.get_mut(slot as usize / 64) else { return 0 };
-        let old = *word;
-        *word = old | 1 << (slot % 64);
-        (!old >> (slot % 64) & 1) as usize
-    }
-
     /// Adds a slot; whether it is new. One that does not exist (a damaged file may link to it) is
     /// not.
     pub(crate) fn insert(&mut self, slot: u32) -> bool {

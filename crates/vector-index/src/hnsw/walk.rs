@@ -79,7 +79,7 @@ pub(crate) trait Graph {
             let mut len = 0;
             for slot in self.neighbors(node, layer) {
                 unvisited[len] = slot;
-                len += visited.mark(slot);
+                len += usize::from(visited.insert(slot));
             }
             len
         };
