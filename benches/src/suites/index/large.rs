@@ -6,11 +6,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use edgekit_vector_index::{HnswConfig, HnswIndex, Index, Originals, Storage};
+use edgekit_vector_index::{HnswIndex, Index, Originals, Storage};
 
 use super::contenders::Ours;
 use super::data::Dataset;
-use super::{build, curve};
+use super::{build, curve, kinds};
 use crate::{Series, Suite, Unit};
 
 pub(super) fn declare(suite: &mut Suite) {
@@ -20,7 +20,7 @@ pub(super) fn declare(suite: &mut Suite) {
     }
     let data = Dataset::large();
     let storage = Storage::Int8(Originals::F16);
-    let config = HnswConfig { metric: data.metric, storage, ..HnswConfig::default() };
+    let config = kinds::quantised(data.metric, storage);
     let start = Instant::now();
     let index = Rc::new(build(config, &data));
     suite.value(format!("{PREFIX}/build"), Unit::Nanos, start.elapsed().as_nanos() as f64);
@@ -28,6 +28,9 @@ pub(super) fn declare(suite: &mut Suite) {
     suite.value(format!("{PREFIX}/bytes-per-vector"), Unit::Bytes, bytes);
 
     let points = curve(&data, &mut Ours::new(index.clone()), 0.99);
+    for point in &points {
+        suite.value(format!("{PREFIX}/ef-{}/recall@10", point.ef), Unit::Share, point.recall);
+    }
     let last = points.last().expect("some ef was tried");
     suite.value(format!("{PREFIX}/recall@10"), Unit::Share, last.recall);
     suite.value(format!("{PREFIX}/ef"), Unit::Count, last.ef as f64);
