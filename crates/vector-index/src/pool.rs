@@ -17,6 +17,21 @@ const BLOCK: usize = 8;
 /// Stands where no entry is, behind all that are.
 const FAR: u64 = u64::MAX;
 
+/// How wide a search is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beam {
+    /// The search is over when so many of the nearest are expanded.
+    pub(crate) expanded: usize,
+    /// So many of the nearest are kept, at least as many.
+    pub(crate) kept: usize,
+}
+
+impl From<usize> for Beam {
+    fn from(ef: usize) -> Self {
+        Beam { expanded: ef, kept: ef }
+    }
+}
+
 /// A sorted array of the `capacity` nearest candidates offered.
 pub(crate) struct Pool {
     kernels: &'static Kernels,
@@ -25,13 +40,22 @@ pub(crate) struct Pool {
     places: Vec<u64>,
     len: usize,
     capacity: usize,
+    /// So many of the nearest are to be expanded.
+    expanded: usize,
     /// Every entry before it is expanded.
     cursor: usize,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Pool { kernels: Kernels::get(), places: vec![0], len: 0, capacity: 0, cursor: 0 }
+        Pool {
+            kernels: Kernels::get(),
+            places: vec![0],
+            len: 0,
+            capacity: 0,
+            expanded: 0,
+            cursor: 0,
+        }
     }
 }
 
@@ -39,11 +63,13 @@ impl Pool {
     /// Empties the pool and makes room for `capacity` candidates.
     pub(crate) fn reset(&mut self, capacity: usize) {
         self.len = 0;
-        self.restart(capacity);
+        self.restart(capacity.into());
     }
 
-    /// Keeps what is in the pool, as far as `capacity` allows, as candidates not expanded yet.
-    pub(crate) fn restart(&mut self, capacity: usize) {
+    /// Keeps what is in the pool, as far as it finds room, as candidates not expanded yet.
+    pub(crate) fn restart(&mut self, beam: Beam) {
+        let capacity = beam.kept;
+        self.expanded = beam.expanded;
         self.len = self.len.min(capacity);
         self.entries_mut().iter_mut().for_each(|entry| *entry &= !1);
         self.places.truncate(1 + self.len);
@@ -71,17 +97,19 @@ impl Pool {
 
     /// Offers a candidate; the worst one is dropped when the pool is full.
     pub(crate) fn offer(&mut self, distance: f32, id: u32) {
-        let at = self.kernels.insert_sorted(&mut self.places, pack(distance, id)) - 1;
+        let place = self.kernels.insert_sorted(&mut self.places, pack(distance, id));
+        // An entry can be zero itself, which a damaged file makes of NaN: then it is the first.
+        let at = place.saturating_sub(1);
         if at < self.capacity {
             self.len = self.capacity.min(self.len + 1);
             self.cursor = self.cursor.min(at);
         }
     }
 
-    /// The nearest candidate not returned by this method yet.
+    /// The nearest candidate not returned by this method yet, of those to be expanded.
     pub(crate) fn next_unexpanded(&mut self) -> Option<u32> {
-        let Pool { places, len, cursor, .. } = self;
-        for entry in &mut places[1..=*len][*cursor..] {
+        let Pool { places, len, expanded, cursor, .. } = self;
+        for entry in &mut places[1..=(*len).min(*expanded)][*cursor..] {
             *cursor += 1;
             if *entry & 1 == 0 {
                 *entry |= 1;
@@ -204,6 +232,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn more_can_be_kept_than_is_expanded() {
+        let mut pool = Pool::default();
+        pool.restart(Beam { expanded: 2, kept: 4 });
+        for (distance, id) in [(5.0, 5), (1.0, 1), (4.0, 4), (3.0, 3), (6.0, 6)] {
+            pool.offer(distance, id);
+        }
+        assert_eq!([pool.next_unexpanded(), pool.next_unexpanded()], [Some(1), Some(3)]);
+        assert_eq!((pool.next_unexpanded(), pool.bound()), (None, 5.0));
+        pool.offer(2.0, 2);
+        assert_eq!([pool.next_unexpanded(), pool.next_unexpanded()], [Some(2), None]);
+        assert_eq!(pool.iter().map(|(_, id)| id).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    }
+
+    /// What a damaged file can make of a distance.
+    #[test]
+    fn any_bits_can_be_offered() {
+        let mut pool = Pool::default();
+        pool.reset(3);
+        let nan = f32::from_bits(u32::MAX);
+        for (distance, id) in [(1.0, 1), (nan, 0), (-nan, 2), (f32::NEG_INFINITY, 3)] {
+            pool.offer(distance, id);
+        }
+        assert_eq!(pool.iter().map(|(_, id)| id).collect::<Vec<_>>(), [0, 3, 1]);
+        assert_eq!(pool.next_unexpanded(), Some(0));
     }
 
     #[test]

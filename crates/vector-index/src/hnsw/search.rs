@@ -4,6 +4,7 @@ use super::HnswConfig;
 use super::walk::Graph;
 use crate::hash::mix64;
 use crate::index::check_radius;
+use crate::pool::Beam;
 use crate::stored::{Stored, is_dead};
 use crate::{Error, Filter, Method, Scratch, SearchParams, Storage};
 
@@ -149,15 +150,15 @@ impl<G: Graph> Search<'_, G> {
         }
     }
 
-    /// Leaves in the scratch's pool the `ef` nearest that a walk finds.
-    fn walk(&self, ef: usize, scratch: &mut Scratch) {
+    /// Leaves in the scratch's pool the nearest that a walk finds.
+    fn walk(&self, beam: impl Into<Beam>, scratch: &mut Scratch) {
         let Scratch { query, walk, .. } = scratch;
         let (codes, graph) = (&self.stored.codes, self.graph);
         walk.pool.reset(0);
         let Some(entry) = self.entry else { return };
         let mut score = |slots: &[u32], out: &mut [f32]| codes.distances(query, slots, out);
         graph.descend(entry, graph.level(entry), 0, self.dead, walk, &mut score);
-        graph.beam(0, ef, self.dead, walk, &mut score);
+        graph.layer_beam(0, beam.into(), Some(self.dead), walk, &mut score);
     }
 
     /// Leaves in the scratch's pool candidates for the `k` nearest that pass.
@@ -181,8 +182,10 @@ impl<G: Graph> Search<'_, G> {
         let n = stored.slots();
         let passing = self.passing(passes);
         if passing * OFTEN >= PROBES {
-            // A quarter more, because a sample may flatter.
-            self.walk((ef * PROBES * 5 / (passing * 4)).min(self.len), scratch);
+            // As wide that `ef` should pass. Twice as many are kept, for which no more is scored: chance
+            // may pass fewer, and a sample may flatter.
+            let expanded = (ef * PROBES).div_ceil(passing).min(self.len);
+            self.walk(Beam { expanded, kept: (2 * expanded).min(self.len) }, scratch);
             scratch.walk.pool.retain(passes);
             if scratch.walk.pool.len() >= shortlist.min(ef) {
                 return;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::pool::Beam;
 use crate::scratch::{Visited, Walk};
 use crate::store::room;
 
@@ -45,7 +46,7 @@ pub(crate) trait Graph {
         // What was visited and is not the nearest cannot become it in another layer.
         let mut dead = Some(dead);
         for layer in (to + 1..=from).rev() {
-            self.layer_beam(layer, 1, dead.take(), walk, &mut score);
+            self.layer_beam(layer, 1.into(), dead.take(), walk, &mut score);
         }
     }
 
@@ -59,14 +60,15 @@ pub(crate) trait Graph {
         walk: &mut Walk,
         score: impl FnMut(&[u32], &mut [f32]),
     ) {
-        self.layer_beam(layer, ef, Some(dead), walk, score);
+        self.layer_beam(layer, ef.into(), Some(dead), walk, score);
     }
 
-    /// [`beam`](Self::beam), or without `dead` one that goes on with what was visited so far.
+    /// [`beam`](Self::beam) that may keep more than it expands, or without `dead` one that goes on with
+    /// what was visited so far.
     fn layer_beam(
         &self,
         layer: usize,
-        ef: usize,
+        beam: Beam,
         dead: Option<&[u64]>,
         walk: &mut Walk,
         score: impl FnMut(&[u32], &mut [f32]),
@@ -83,7 +85,7 @@ pub(crate) trait Graph {
             }
             len
         };
-        walk.run(ef, dead, gather, |node| self.prefetch(node, layer), score);
+        walk.run(beam, dead, gather, |node| self.prefetch(node, layer), score);
     }
 
     /// Like [`beam`](Self::beam) in the bottom layer, but only nodes that `passes` are scored and
@@ -122,23 +124,23 @@ pub(crate) trait Graph {
             }
             slots.len()
         };
-        walk.run(ef, Some(dead), gather, |node| self.prefetch(node, 0), score);
+        walk.run(ef.into(), Some(dead), gather, |node| self.prefetch(node, 0), score);
     }
 }
 
 impl Walk {
-    /// Best-first search: expands the nearest node of the pool until all `ef` are expanded. `gather`
-    /// leaves at the front of the slots those to score next, and says how many.
+    /// Best-first search: expands the nearest node of the pool until all are expanded that shall be.
+    /// `gather` leaves at the front of the slots those to score next, and says how many.
     fn run(
         &mut self,
-        ef: usize,
+        beam: Beam,
         dead: Option<&[u64]>,
         mut gather: impl FnMut(u32, &mut Visited, &mut Vec<u32>) -> usize,
         prefetch: impl Fn(u32),
         mut score: impl FnMut(&[u32], &mut [f32]),
     ) {
         let Walk { pool, visited, slots, distances, near } = self;
-        pool.restart(ef);
+        pool.restart(beam);
         if let Some(dead) = dead {
             visited.reset(dead);
         }
