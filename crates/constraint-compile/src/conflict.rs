@@ -217,10 +217,14 @@ fn values(members: &[Member], found: &mut Vec<Conflict>) {
 /// Definitions of one name: bucketed by file and body, so that only unequal pairs are formed.
 fn differing(members: &[Member], found: &mut Vec<Conflict>) {
     let files = grouped(members, |(_, c)| Some(c.origin.file.as_str()));
-    let mut files: Vec<(&str, Buckets)> = files
-        .into_iter()
-        .map(|(file, members)| (file, grouped(&members, |(_, c)| Some(content(c)))))
-        .collect();
+    let mut bytes = Vec::new();
+    let mut content = |(_, c): Member| {
+        bytes.clear();
+        c.body.put(&mut bytes);
+        Some(ContentId::of(&bytes))
+    };
+    let mut files: Vec<(&str, Buckets)> =
+        files.into_iter().map(|(file, members)| (file, grouped(&members, &mut content))).collect();
     let mut pairs = |a: &[Member], b: &[Member]| {
         let clash = match &a[0].1.body {
             Body::Visibility(_) => Clash::Visibility,
@@ -251,12 +255,6 @@ fn differing(members: &[Member], found: &mut Vec<Conflict>) {
 /// Members by their bodies.
 type Buckets<'a> = Vec<(ContentId, Vec<Member<'a>>)>;
 
-fn content(c: &Constraint) -> ContentId {
-    let mut bytes = Vec::with_capacity(128);
-    c.body.put(&mut bytes);
-    ContentId::of(&bytes)
-}
-
 /// Schemas whose root types share nothing. There are only so many sets of types.
 fn schemas(members: &[Member], found: &mut Vec<Conflict>) {
     let by_types = grouped(members, |(_, c)| match &c.body {
@@ -277,17 +275,28 @@ fn schemas(members: &[Member], found: &mut Vec<Conflict>) {
 /// Members by what `key` says of them, in the order in which they first say it.
 fn grouped<'a, K: Copy + Eq + Hash>(
     members: &[Member<'a>],
-    key: impl Fn(Member<'a>) -> Option<K>,
+    mut key: impl FnMut(Member<'a>) -> Option<K>,
 ) -> Vec<(K, Vec<Member<'a>>)> {
-    let mut at = HashMap::new();
+    // A few groups are found sooner without hashing.
+    const FEW: usize = 16;
+    let mut places = HashMap::new();
     let mut groups: Vec<(K, Vec<Member<'a>>)> = Vec::new();
     for &member in members {
         let Some(key) = key(member) else { continue };
-        let at = *at.entry(key).or_insert(groups.len());
-        if at == groups.len() {
+        let place = match groups.len() {
+            ..=FEW => groups.iter().position(|(other, _)| *other == key),
+            _ => places.get(&key).copied(),
+        };
+        let place = place.unwrap_or_else(|| {
             groups.push((key, Vec::new()));
-        }
-        groups[at].1.push(member);
+            let all = groups.len();
+            let new = if all <= FEW + 1 { 0..all } else { all - 1..all };
+            if all > FEW {
+                places.extend(new.map(|place| (groups[place].0, place)));
+            }
+            all - 1
+        });
+        groups[place].1.push(member);
     }
     groups
 }

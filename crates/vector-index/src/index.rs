@@ -15,9 +15,9 @@ pub struct Neighbor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SearchParams {
     /// How many candidates a graph search keeps: more finds more and takes longer, about in
-    /// proportion. A search for `k` results keeps at least `k`, and as many as it scores again where
-    /// codes have [`Originals`](crate::Originals): 1.2 · k of 8 bits, 2 · k of 4, 4 · k of one. Exact
-    /// indexes ignore it.
+    /// proportion. A search for `k` results keeps at least `k`; codes with
+    /// [`Originals`](crate::Originals) want more, to have some to choose from: 1.2 · k of 8 bits, 2 · k
+    /// of 4. Exact indexes ignore it.
     pub ef: usize,
     /// Whether a graph index walks its graph.
     pub method: Method,

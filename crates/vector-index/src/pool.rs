@@ -14,6 +14,9 @@ pub(crate) const MAX_IDS: usize = 1 << 31;
 /// Places are a multiple of this, and one.
 const BLOCK: usize = 8;
 
+/// Up to so many entries, touching all of them is faster than to look for the place and move the rest.
+const SHORT: usize = 64;
+
 /// Stands where no entry is, behind all that are.
 const FAR: u64 = u64::MAX;
 
@@ -97,13 +100,28 @@ impl Pool {
 
     /// Offers a candidate; the worst one is dropped when the pool is full.
     pub(crate) fn offer(&mut self, distance: f32, id: u32) {
-        let place = self.kernels.insert_sorted(&mut self.places, pack(distance, id));
-        // An entry can be zero itself, which a damaged file makes of NaN: then it is the first.
-        let at = place.saturating_sub(1);
+        let entry = pack(distance, id);
+        let at = if self.capacity <= SHORT {
+            // An entry can be zero itself, which a damaged file makes of NaN: then it is the first.
+            self.kernels.insert_sorted(&mut self.places, entry).saturating_sub(1)
+        } else {
+            self.insert(entry)
+        };
         if at < self.capacity {
             self.len = self.capacity.min(self.len + 1);
             self.cursor = self.cursor.min(at);
         }
+    }
+
+    /// Puts an entry where it belongs among many; where that is.
+    fn insert(&mut self, entry: u64) -> usize {
+        let at = self.entries().partition_point(|&other| other < entry);
+        if at < self.capacity {
+            let end = self.capacity.min(self.len + 1);
+            self.places.copy_within(1 + at..end, 2 + at);
+            self.places[1 + at] = entry;
+        }
+        at
     }
 
     /// The nearest candidate not returned by this method yet, of those to be expanded.

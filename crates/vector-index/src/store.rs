@@ -69,14 +69,12 @@ impl Storage {
         }
     }
 
-    /// How many candidates a walk keeps at least, and how many of them it scores again at most: as
-    /// many, without which there would be nothing to choose from; with one bit all, so that a wider
-    /// beam is also a longer shortlist.
+    /// How many candidates a walk keeps at least, and how many of them it scores again at most: with
+    /// one bit all, so that a wider beam is also a longer shortlist.
     pub(crate) fn beam(self, k: usize) -> (usize, usize) {
-        match (self, self.originals()) {
-            (Storage::Binary(_), _) => (k.saturating_mul(4), usize::MAX),
-            (_, Originals::None) => (k, k),
-            _ => (self.shortlist(k), self.shortlist(k)),
+        match self {
+            Storage::Binary(_) => (k.saturating_mul(4), usize::MAX),
+            _ => (k, self.shortlist(k)),
         }
     }
 }

@@ -111,27 +111,6 @@ fn rows_of_any_length_are_summed_or_refused() {
     assert_eq!(found.unwrap(), 2);
 }
 
-/// What is scored again is chosen among more than is asked for, however narrow the beam.
-#[test]
-fn a_narrow_beam_is_as_wide_as_what_is_scored_again() {
-    let mut data = vectors(Shape::Gaussian, 1_050, 24, 14);
-    let queries = data.split_off(1_000);
-    let metric = Metric::L2Squared;
-    for (storage, shortlist) in
-        [(Storage::Int8(Originals::F16), 12), (Storage::Int4(Originals::F32), 20)]
-    {
-        let config = HnswConfig { metric, storage, m: 8, ..HnswConfig::default() };
-        let mut index = HnswIndex::trained(24, config, &data.concat()).unwrap();
-        fill(&mut index, &data);
-        let (mut one, mut other) = (Scratch::new(), Scratch::new());
-        for query in &queries {
-            let narrow = index.search(query, 10, &graph(1), &mut one).unwrap();
-            let wide = index.search(query, 10, &graph(shortlist), &mut other).unwrap();
-            assert_eq!(narrow, wide, "{storage:?}");
-        }
-    }
-}
-
 #[test]
 fn what_would_be_stored_as_zero_is_refused() {
     let sample = [1.0, 1.0, -1.0, -1.0];
