@@ -141,10 +141,12 @@ fn a_schema_is_measured_before_it_is_encoded() {
         assert_eq!(error.kind(), ErrorKind::Compile(compile::ErrorKind::TooLarge));
         let stats = cache.stats();
         assert_eq!((stats.compilations, stats.entries), (0, 0));
-        // Dropping it recurses too.
-        std::mem::forget(deep);
+        deep
     });
-    asking.unwrap().join().unwrap();
+    let deep = asking.unwrap().join().unwrap();
+    // Dropping it recurses too.
+    let large = thread::Builder::new().stack_size(64 << 20);
+    large.spawn(move || drop(deep)).unwrap().join().unwrap();
     let error = block_on(cache().get_async(Asked::Schema(nested(1_000)))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Compile(compile::ErrorKind::TooLarge));
 }

@@ -1,8 +1,6 @@
-//! A layer of a network in `f32` with bias and ReLU fused, and the same in bytes.
+//! A layer of a network in `f32`, with bias and ReLU fused.
 
-use edgekit_kernels_simd::{
-    Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut, Requantize, Rows,
-};
+use edgekit_kernels_simd::{Activation, Epilogue, GemmScratch, Kernels, Matrix, MatrixMut};
 
 fn main() {
     let kernels = Kernels::get();
@@ -21,19 +19,4 @@ fn main() {
     let mut chances = vec![0.0; outputs];
     kernels.softmax(&y[..outputs], &mut chances);
     println!("{chances:.3?}");
-
-    let bytes = |x: &[f32]| -> Vec<i8> { x.iter().map(|x| (x * 127.0) as i8).collect() };
-    let (qx, qw) = (bytes(&x), bytes(&w));
-    let (scales, zeros) = (vec![1.0 / 127.0; outputs], vec![0.0; outputs]);
-    let requantize = Requantize {
-        scales: &scales,
-        bias: &zeros,
-        activation: Activation::Identity,
-        step: 1.0,
-        zero_point: 0,
-    };
-    let mut qy = vec![0; batch * outputs];
-    let (a, b) = (Rows::new(&qx, inputs, inputs), Rows::new(&qw, inputs, inputs));
-    kernels.gemm_i8_requantized(a, b, requantize, &mut qy, &mut scratch);
-    println!("{:?}", &qy[..outputs]);
 }
