@@ -227,6 +227,21 @@ impl Kernels {
         self.gemm_bytes_multiply(Rows::new(zeros, depth, depth), Coding::Unsigned, packed, to);
     }
 
+    fn multiply_bytes(
+        &self,
+        a: Rows<'_, u8>,
+        coding: Coding<'_>,
+        packed: &[u8],
+        sums: Tile<'_, i32>,
+    ) {
+        match coding {
+            Coding::Unsigned | Coding::Shifted(_) if sums.rows <= 2 => {
+                self.gemm_bytes_few(a, coding, packed, sums);
+            }
+            _ => self.gemm_bytes_multiply(a, coding, packed, sums),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn byte_product(
         &self,
@@ -268,14 +283,14 @@ impl Kernels {
                     Output::Sums(out) => {
                         let data = &mut out[row * cols + col..];
                         let to = Tile { data, stride: cols, rows: height, cols: across };
-                        self.gemm_bytes_multiply(left, coding, packed, to);
+                        self.multiply_bytes(left, coding, packed, to);
                     }
                     Output::Values(out, meaning, activation) => {
                         let out = &mut out[row * cols + col..];
                         for (part, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
                             let sums = at_least(&mut scratch.sums, height * across);
                             let to = whole(sums, height, across);
-                            self.gemm_bytes_multiply(left.part(part, height), coding, packed, to);
+                            self.multiply_bytes(left.part(part, height), coding, packed, to);
                             let first = row + part;
                             let meaning = meaning.part(first..first + height, col..col + across);
                             self.values(sums, meaning, *activation, &mut out[part * cols..], cols);
@@ -286,7 +301,7 @@ impl Kernels {
                         for (row, height) in parts(height, ACTIVE_ROWS, ROWS_UNIT) {
                             let sums = at_least(&mut scratch.sums, height * across);
                             let to = whole(sums, height, across);
-                            self.gemm_bytes_multiply(left.part(row, height), coding, packed, to);
+                            self.multiply_bytes(left.part(row, height), coding, packed, to);
                             let values = at_least(&mut scratch.floats[0], height * across);
                             let meaning = Dequantize {
                                 row_scales: &[1.0; ACTIVE_ROWS][..height],

@@ -39,12 +39,7 @@ pub(crate) fn multiply<S: SimdBytes>(
     packed: &[u8],
     sums: Tile<'_, i32>,
 ) {
-    let excess = match coding {
-        Coding::Unsigned => &[],
-        Coding::Shifted(excess) => excess,
-        // Only the set with tiles is given these, and multiplies them there.
-        Coding::Signed => return,
-    };
+    let Some(excess) = excess(coding) else { return };
     if S::WIDE == 64 {
         match panel_width(16, sums.cols) / 16 {
             1 => panels::<S, 8, 1>(s, a, packed, sums, excess),
@@ -53,6 +48,43 @@ pub(crate) fn multiply<S: SimdBytes>(
         }
     } else {
         panels::<S, 4, 2>(s, a, packed, sums, excess);
+    }
+}
+
+/// The same for one or two rows: in larger blocks, rows that do not exist take as long as those that do.
+/// Apart, because together with the blocks above the compiler keeps neither in registers.
+#[inline(always)]
+pub(crate) fn multiply_few<S: SimdBytes>(
+    s: S,
+    a: Rows<'_, u8>,
+    coding: Coding<'_>,
+    packed: &[u8],
+    sums: Tile<'_, i32>,
+) {
+    let Some(excess) = excess(coding) else { return };
+    if S::WIDE == 64 {
+        match (panel_width(16, sums.cols) / 16, sums.rows) {
+            (1, 1) => panels::<S, 1, 1>(s, a, packed, sums, excess),
+            (2, 1) => panels::<S, 1, 2>(s, a, packed, sums, excess),
+            (_, 1) => panels::<S, 1, 3>(s, a, packed, sums, excess),
+            (1, _) => panels::<S, 2, 1>(s, a, packed, sums, excess),
+            (2, _) => panels::<S, 2, 2>(s, a, packed, sums, excess),
+            (_, _) => panels::<S, 2, 3>(s, a, packed, sums, excess),
+        }
+    } else if sums.rows == 1 {
+        panels::<S, 1, 2>(s, a, packed, sums, excess);
+    } else {
+        panels::<S, 2, 2>(s, a, packed, sums, excess);
+    }
+}
+
+/// What a shift added; nothing of codes that only tiles multiply.
+#[inline(always)]
+fn excess(coding: Coding<'_>) -> Option<&[i32]> {
+    match coding {
+        Coding::Unsigned => Some(&[]),
+        Coding::Shifted(excess) => Some(excess),
+        Coding::Signed => None,
     }
 }
 
@@ -74,30 +106,14 @@ fn panels<S: SimdBytes, const R: usize, const V: usize>(
         while row < sums.rows {
             let height = if sums.rows - row < R { sums.rows - row } else { R };
             let Some(to) = sums.data.get_mut(row * sums.stride + col..) else { return };
-            let tile = Tile { data: to, stride: sums.stride, rows: height, cols: across };
-            // Rows of a block that do not exist take as long as those that do.
-            match height {
-                1 => block::<S, 1, V>(s, a.part(row, 1), panel, tile, excess),
-                2 => block::<S, 2, V>(s, a.part(row, 2), panel, tile, excess),
-                _ => block::<S, R, V>(s, a.part(row, height), panel, tile, excess),
-            }
+            let mut tile = Tile { data: to, stride: sums.stride, rows: height, cols: across };
+            let rest = a.part(row, height);
+            let block = product_bytes::<S, R, V>(s, rest.data(), a.stride(), rest.len(), panel);
+            tile.write(s, block, excess);
             row += height;
         }
         col += width;
     }
-}
-
-/// Multiplies `R` rows at most by a panel.
-#[inline(always)]
-fn block<S: SimdBytes, const R: usize, const V: usize>(
-    s: S,
-    a: Rows<'_, u8>,
-    panel: &[u8],
-    mut to: Tile<'_, i32>,
-    excess: &[i32],
-) {
-    let sums = product_bytes::<S, R, V>(s, a.data(), a.stride(), a.len(), panel);
-    to.write(s, sums, excess);
 }
 
 /// `clamp(round(value / step) + zero)` for rows of `across` values, `stride` apart in `out`.

@@ -17,6 +17,16 @@ family! {
     ) {
         check {} run gemm_bytes::multiply
     }
+
+    /// The same for one or two rows, without tiles.
+    pub(crate) fn gemm_bytes_few(
+        a: Rows<'_, u8>,
+        coding: Coding<'_>,
+        packed: &[u8],
+        sums: Tile<'_, i32>,
+    ) {
+        check {} run gemm_bytes::multiply_few
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -40,5 +50,6 @@ pub(super) mod avx512amx {
         gemm_tiles::multiply((tiles, Avx512Vnni::<false>::new()), a, coding, packed, sums);
     }
 
-    pub(in crate::table) const TABLE: ByteProducts = ByteProducts { gemm_bytes_multiply };
+    pub(in crate::table) const TABLE: ByteProducts =
+        ByteProducts { gemm_bytes_multiply, ..super::avx512vnni::TABLE };
 }
