@@ -79,14 +79,17 @@ fn one_file(holed: &HoledFile, completions: &[String]) -> String {
 fn type_check(name: &str, text: &str) {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("completions_{name}.rs"));
-    std::fs::write(&file, text).expect("a file");
+    std::fs::write(&file, format!("{text}\nfn main() {{}}\n")).expect("a file");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let out = Command::new(rustc)
-        .args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--out-dir"])
+        // A program has no metadata to write. Only errors are asked for, and they are to be seen.
+        .args(["--edition", "2024", "--crate-type", "bin", "--emit", "metadata"])
+        .args(["--cap-lints", "allow", "--out-dir"])
         .arg(folder)
         .arg(&file)
         .output()
         .expect("rustc runs");
     let errors = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "{}", errors.chars().take(4_000).collect::<String>());
+    let errors: String = errors.chars().take(4_000).collect();
+    assert!(out.status.success(), "{}: {errors}", out.status);
 }
