@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
+mod awake;
 mod batch;
 mod cache;
 mod cursor;
@@ -16,7 +17,8 @@ mod store;
 mod template;
 mod tokenizer;
 
-pub use batch::{MaskMatrix, Row, mask_many};
+pub use awake::Awake;
+pub use batch::{MaskMatrix, Row, mask_many, step_many};
 pub use cache::{CacheConfig, ConstraintCache, Pending, Stats};
 pub use error::{Error, ErrorKind};
 pub use key::{Asked, Key, Request};

@@ -28,6 +28,8 @@ pub struct Session {
     states: Vec<State>,
     /// What is memoised of the last one, if it was looked for and found.
     known: Option<Arc<Known>>,
+    /// The thread of a pool that had its last turn in a batch.
+    pub(crate) thread: Option<usize>,
 }
 
 /// Why an output is over.
@@ -65,6 +67,7 @@ impl Session {
             ended: false,
             states,
             known,
+            thread: None,
         }
     }
 
