@@ -357,9 +357,9 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
     suite.measure("constraint-cache/mask/p99/validate-first-session", unit, move || {
         validations(&w, &f(), false)
     });
-    let w = Rc::clone(&walks);
+    let (w, f) = (Rc::clone(&walks), fresh.clone());
     suite.measure("constraint-cache/mask/p99/validate", unit, move || {
-        let templates = fresh();
+        let templates = f();
         validations(&w, &templates, false);
         validations(&w, &templates, false)
     });
@@ -377,11 +377,46 @@ fn masks(suite: &mut Suite, cache: &ConstraintCache) {
         percentile(times, 0.99)
     });
     let w = Rc::clone(&walks);
+    suite.measure("constraint-cache/mask/p99/validate-refused", unit, move || {
+        let templates = fresh();
+        refusals(&w, &templates);
+        refusals(&w, &templates)
+    });
+    let b = Rc::clone(&bare);
+    suite.measure("constraint-cache/mask/p50/session-wake", unit, move || {
+        let wake = |t: &Arc<Template>| {
+            let mut session = t.session();
+            nanos(|| drop(black_box(session.is_accepting())))
+        };
+        percentile(b.iter().map(wake).collect(), 0.5)
+    });
+    let w = Rc::clone(&walks);
     suite.measure("constraint-cache/mask/p50/session-start", unit, move || {
         percentile(w.iter().map(|w| nanos(|| drop(black_box(w.template.session())))).collect(), 0.5)
     });
     first_masks(suite, cache, &walks);
     constraint_batches::declare(suite, &walks, &bare);
+}
+
+/// 99th percentile of asking, without a mask, for tokens that cannot come next, as a check of proposed
+/// continuations does.
+fn refusals(walks: &[Walk], templates: &[Arc<Template>]) -> f64 {
+    let mut times = Vec::new();
+    let mut random = 1u64;
+    for (walk, template) in walks.iter().zip(templates) {
+        let mut session = template.session();
+        for token in &walk.tokens {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let any = (random >> 33) as u32 % template.tokenizer().vocabulary() as u32;
+            let mut allowed = true;
+            let took = nanos(|| allowed = black_box(session.validate(any)).unwrap_or(true));
+            if !allowed {
+                times.push(took);
+            }
+            drop(session.commit(*token));
+        }
+    }
+    percentile(times, 0.99)
 }
 
 /// Masks of another document of a schema, after a first one: where the two differ nothing is

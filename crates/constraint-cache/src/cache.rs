@@ -270,8 +270,9 @@ impl ConstraintCache {
         }
     }
 
-    /// The template of a request that another process has published, by its key's id. `None` if
-    /// it is neither here nor there. What the second tier answers is checked against the id.
+    /// The template of a request by its key's id, which another process may have published. `None` if
+    /// it is neither here nor there. What the second tier answers is checked against the id. Looks
+    /// through a shard of the cache, which is as nothing beside an exchange with a server.
     ///
     /// # Errors
     /// As [`ConstraintCache::schema`].
@@ -280,6 +281,9 @@ impl ConstraintCache {
         &self,
         id: edgekit_constraint_ir::ContentId,
     ) -> Result<Option<Arc<Template>>, Error> {
+        if let Some(found) = self.0.store.key_of(id).and_then(|key| self.get(&key)) {
+            return Ok(Some(found));
+        }
         let Some((key, request)) = self.0.remote.as_ref().and_then(|r| r.fetch(id)) else {
             return Ok(None);
         };

@@ -186,7 +186,8 @@ impl Cursor {
                     true => 0,
                     false => matcher.validate_tokens(next).map_err(|e| gave_up(&e))?,
                 };
-                if valid < next.len() && ran_out_of_fuel(matcher, next[0]) {
+                let last = tokens.last().copied();
+                if valid < next.len() && ran_out_of_fuel(matcher, last, next[0]) {
                     return Err(gave_up(&"the lexer ran out of fuel"));
                 }
                 least = least.min(valid);

@@ -28,8 +28,6 @@ pub enum ErrorKind {
     Malformed,
     /// The tokenizer could not be built.
     Tokenizer,
-    /// The second tier could not be reached when the cache was made.
-    Remote,
 }
 
 /// The error of this crate. [`Error::kind`] says what class it is, `Display` the details.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use edgekit_constraint_ir::ContentId;
 use lru::LruCache;
 
 use crate::{Error, ErrorKind, Key};
@@ -131,7 +132,7 @@ impl<V: Clone> Store<V> {
     /// Puts a value in, after whatever must make room for it was taken out. A value that alone is over
     /// the limit is not kept.
     pub fn insert(&self, key: &Key, value: V, bytes: usize, now: Duration) {
-        let (at, max_entries) = (self.place(key), self.limits.max_entries / self.shards.len());
+        let (at, max_entries) = (self.place(key.id()), self.limits.max_entries / self.shards.len());
         let mut inner = self.shards[at].write();
         let old = inner.pop(key);
         drop(inner);
@@ -219,13 +220,20 @@ impl<V: Clone> Store<V> {
         }
     }
 
-    fn shard(&self, key: &Key) -> &Shard<V> {
-        &self.shards[self.place(key)]
+    /// The key of this id, if there is an entry. Linear in a shard.
+    #[cfg(feature = "redis")]
+    pub(crate) fn key_of(&self, id: ContentId) -> Option<Key> {
+        let inner = self.shards[self.place(id)].read();
+        inner.iter().map(|(key, _)| key).find(|key| key.id() == id).cloned()
     }
 
-    fn place(&self, key: &Key) -> usize {
+    fn shard(&self, key: &Key) -> &Shard<V> {
+        &self.shards[self.place(key.id())]
+    }
+
+    fn place(&self, id: ContentId) -> usize {
         // The upper half: the map inside of the shard uses the lower one.
-        (key.id().get() >> 64) as usize & (self.shards.len() - 1)
+        (id.get() >> 64) as usize & (self.shards.len() - 1)
     }
 }
 

@@ -80,6 +80,11 @@ fn one_process_publishes_and_another_compiles_it_by_id() {
     assert_eq!(there.stats().remote_failures, 0);
     there.schema(&schema).unwrap();
     assert_eq!(there.stats().compilations, 1);
+    // What is here already needs no server.
+    drop(server);
+    let hits = there.stats().hits;
+    assert!(accepts(&there.published(id).unwrap().expect("compiled"), "\"shared\""));
+    assert_eq!(there.stats().hits, hits + 1);
 }
 
 #[test]

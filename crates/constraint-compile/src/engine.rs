@@ -122,12 +122,20 @@ impl Engine {
     }
 }
 
-/// Whether a matcher refuses `token`, which is no end token, because its lexer has no fuel or no room
-/// for states left. The grammar may well allow it then. Costs a copy of the parser's state.
-pub fn ran_out_of_fuel(matcher: &Matcher, token: TokenId) -> bool {
-    // Whoever takes a token is told first of what is wrong with the lexer, which a copy shares.
-    let taken = matcher.clone().consume_token(token);
-    taken.is_err_and(|e| e.to_string().contains("lexer error"))
+/// Whether a matcher that has just refused `token` did so because its lexer has no fuel or no room for
+/// states left. The grammar may well allow the token then, and the matcher is of no use any more. `last`
+/// is the token that it has taken before, if there is one.
+pub fn ran_out_of_fuel(matcher: &mut Matcher, last: Option<TokenId>, token: TokenId) -> bool {
+    // Whoever takes a token is told first of what is wrong with the lexer.
+    match last {
+        // It fits, so otherwise nothing changes. Every grammar of this crate can be rolled back.
+        Some(last) => matcher.rollback(1).and_then(|()| matcher.consume_token(last)).is_err(),
+        // A copy, of a state that is small as yet: the token does not fit.
+        None => {
+            let taken = matcher.clone().consume_token(token);
+            taken.is_err_and(|e| e.to_string().contains("lexer error"))
+        }
+    }
 }
 
 /// Compilation recurses: so much stack for each level of a schema, in a debug build.
