@@ -6,7 +6,7 @@ use std::sync::Arc;
 use edgekit_constraint_ir::{Body, Constraint, ConstraintSet, ContentId, Enforcement};
 
 use crate::assemble::{self, Fragments};
-use crate::conflict::{Group, Member};
+use crate::conflict::Group;
 use crate::index::Index;
 use crate::resolve::{decide, undecided};
 use crate::{CompiledConstraint, Conflict, Dropped, Error, ErrorKind, Goal, NotEnforced, Options};
@@ -197,7 +197,7 @@ impl Compiler {
     fn settle(&mut self) {
         let mut again = false;
         for group in std::mem::take(&mut self.touched) {
-            let members: Vec<Member> = self.groups.get(&group).map_or_else(Vec::new, |ids| {
+            let members: Vec<_> = self.groups.get(&group).map_or_else(Vec::new, |ids| {
                 ids.iter().filter_map(|id| self.set.get(*id).map(|c| (*id, c))).collect()
             });
             let found = group.conflicts(&members);
