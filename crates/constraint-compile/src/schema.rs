@@ -151,21 +151,18 @@ pub(crate) fn join<'a>(
     if schemas.len() == 1 {
         return schemas.into_iter().next().cloned().unwrap_or(Value::Bool(true));
     }
-    let parts: Vec<Value> = schemas
-        .enumerate()
-        .map(|(i, schema)| {
-            let mut schema = schema.clone();
-            // A schema with its own base resolves its references against that.
-            if schema.get("$id").is_none() && schema.get("id").is_none() {
-                rebase(&mut schema, &format!("#/allOf/{i}"));
-            }
-            schema
-        })
-        .collect();
-    match guidance {
-        Some(guidance) => json!({ GUIDANCE: guidance, "allOf": parts }),
-        None => json!({ "allOf": parts }),
-    }
+    let parts = schemas.enumerate().map(|(i, schema)| {
+        let mut schema = schema.clone();
+        // A schema with its own base resolves its references against that.
+        if schema.get("$id").is_none() && schema.get("id").is_none() {
+            rebase(&mut schema, &format!("#/allOf/{i}"));
+        }
+        schema
+    });
+    let mut joined = Map::new();
+    joined.extend(guidance.map(|guidance| (GUIDANCE.to_owned(), guidance.clone())));
+    joined.insert("allOf".into(), parts.collect());
+    Value::Object(joined)
 }
 
 /// The types that a schema's root allows, as a bit set in the order of [`TYPES`].

@@ -32,7 +32,13 @@ fn any_constraint() -> impl Strategy<Value = Constraint> {
         (name, 0..4i64, 0..4i64).prop_map(|(n, a, b)| range(&format!("{n}.x"), a, a + b)),
         (0..3i64).prop_map(|n| schema("s", json!({"minimum": n, "type": "integer"}))),
         (0..3i64).prop_map(|n| range("s.x", n, n + 1)),
+        Just(pattern("s.t", "[a-z]")),
+        // Wrong, so that compilations fail in between.
+        Just(pattern("s.t", "(")),
+        Just(literals("s.", &["a"])),
+        Just(pattern("", "[a-z]{2}")),
         Just(imports(Rule::Allow, &["std"])),
+        Just(imports(Rule::Allow, &["std", "core"])),
         Just(imports(Rule::Deny, &["std::fs"])),
         Just(pattern("", "[a-z]+")),
         Just(forbid("x")),
