@@ -108,9 +108,21 @@ pub(crate) fn assemble(
         Goal::Call { function, dialect } => {
             let renderer = Renderer::new(index, options, *dialect, None);
             let functions = functions(&renderer, function)?;
-            let calls =
-                functions.into_iter().map(|(id, f)| renderer.call(id, f, options.call_depth));
-            Some(expression(&renderer, calls.collect(), fragments, &mut out)?)
+            let call = |(id, f): &(ContentId, &Function)| renderer.call(*id, f, options.call_depth);
+            let calls = functions.iter().map(call).collect();
+            let part = expression(&renderer, calls, fragments, &mut out)?;
+            // A signature without its receiver is not all of it.
+            let methods = functions.iter().filter(|(_, f)| f.receiver.is_some());
+            for (id, f) in methods.filter(|_| !out.relaxed) {
+                if out.enforced.remove(id) {
+                    let why = format!(
+                        "arguments of {:?} hold, but what it is called on may be any name",
+                        f.name
+                    );
+                    out.reasons.insert(*id, NotEnforced::Inexpressible(why));
+                }
+            }
+            Some(part)
         }
         Goal::Hole { function, dialect } => {
             Some(hole(function, *dialect, options, index, fragments, &mut out)?)
