@@ -2,10 +2,10 @@
 //!
 //! Two constraints clash if no output satisfies both. Only constraints of one *group* can: the same
 //! class of demand on the same subject. Within a group the pairs are found by the field that can
-//! clash: a sweep for ranges, buckets for definitions, set algebra for lists; in a small group each is
-//! compared with each, which costs less than to sort them. The work is near
-//! linear in the number of constraints plus the number of clashes; only different lists on one
-//! subject are compared each with each, at the price of a bit.
+//! clash: a sweep for ranges, buckets for definitions, set algebra for lists; in a small group each
+//! is compared with each, which costs less than to sort them. The work is near linear in the number
+//! of constraints plus the number of clashes; only different lists on one subject are compared each
+//! with each, at the price of a bit.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
