@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use edgekit_constraint_ir::{Body, ContentId, Function, Limit, Type, Weight};
+use edgekit_constraint_ir::{Body, Constraint, ContentId, Function, Limit, Type, Weight};
 use serde_json::Value;
 
 use crate::compiled::TokenRules;
 use crate::index::{Index, Slot};
+use crate::pieces::{Document, Pieces};
 use crate::render::fragment::{Alternative, Fragment, RuleId, RuleKey, RuleMap, RuleSet};
-use crate::render::pattern::{self, any_of, lark_regex, lark_text};
+use crate::render::pattern::{any_of, lark_regex, lark_text, whole_match};
 use crate::render::rules::{Around, Renderer};
 use crate::{
-    CompiledConstraint, Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, import,
-    refine, schema,
+    Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, import, refine, schema,
 };
 
 /// Rendered rules, kept from one compilation to the next until a slot changes that they consulted.
@@ -59,6 +59,15 @@ impl Fragments {
     }
 }
 
+/// What a compiler keeps from one compilation to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) fragments: Fragments,
+    document: Document,
+    /// Terminals of the patterns for the whole output.
+    patterns: Pieces<Option<String>>,
+}
+
 /// Everything of a compiled constraint but the report on what was not reached.
 #[derive(Default)]
 pub(crate) struct Assembled {
@@ -77,12 +86,12 @@ pub(crate) fn assemble(
     goal: &Goal,
     options: &Options,
     index: &Index,
-    fragments: &mut Fragments,
-    last: Option<&CompiledConstraint>,
+    kept: &mut Kept,
 ) -> Result<Assembled, Error> {
+    let fragments = &mut kept.fragments;
     let mut out = Assembled::default();
     let main = match goal {
-        Goal::Json { schema } => json(schema, options, index, last, &mut out)?,
+        Goal::Json { schema } => Some(json(schema, options, index, &mut kept.document, &mut out)?),
         Goal::Text => None,
         Goal::Import { scope, dialect } => {
             Some(import::import(scope, *dialect, options, index, &mut out)?)
@@ -99,16 +108,28 @@ pub(crate) fn assemble(
         Goal::Call { function, dialect } => {
             let renderer = Renderer::new(index, options, *dialect, None);
             let functions = functions(&renderer, function)?;
-            let calls =
-                functions.into_iter().map(|(id, f)| renderer.call(id, f, options.call_depth));
-            Some(expression(&renderer, calls.collect(), fragments, &mut out)?)
+            let call = |(id, f): &(ContentId, &Function)| renderer.call(*id, f, options.call_depth);
+            let calls = functions.iter().map(call).collect();
+            let part = expression(&renderer, calls, fragments, &mut out)?;
+            // A signature without its receiver is not all of it.
+            let methods = functions.iter().filter(|(_, f)| f.receiver.is_some());
+            for (id, f) in methods.filter(|_| !out.relaxed) {
+                if out.enforced.remove(id) {
+                    let why = format!(
+                        "arguments of {:?} hold, but what it is called on may be any name",
+                        f.name
+                    );
+                    out.reasons.insert(*id, NotEnforced::Inexpressible(why));
+                }
+            }
+            Some(part)
         }
         Goal::Hole { function, dialect } => {
             Some(hole(function, *dialect, options, index, fragments, &mut out)?)
         }
     };
     out.parts.extend(main);
-    whole(options, index, matches!(goal, Goal::Json { .. }), &mut out)?;
+    whole(options, index, matches!(goal, Goal::Json { .. }), &mut kept.patterns, &mut out)?;
     Ok(out)
 }
 
@@ -116,16 +137,14 @@ fn json(
     name: &str,
     options: &Options,
     index: &Index,
-    last: Option<&CompiledConstraint>,
+    document: &mut Document,
     out: &mut Assembled,
-) -> Result<Option<Part>, Error> {
-    let schemas = index.get(&Slot::Schema(name.into()));
-    let mut documents = Vec::new();
+) -> Result<Part, Error> {
+    let mut schemas = Vec::new();
     let mut guidance: Option<(ContentId, &Value)> = None;
-    for (id, constraint) in schemas {
+    for (id, constraint) in index.get(&Slot::Schema(name.into())) {
         if let Body::Schema(s) = &constraint.body {
-            schema::check_schema(&s.document, &options.limits)?;
-            documents.push(s.document.clone());
+            schemas.push(&s.document);
             out.enforced.insert(id);
             match (guidance, s.document.get(schema::GUIDANCE)) {
                 (Some((other, one)), Some(two)) if one != two => {
@@ -144,28 +163,35 @@ fn json(
             }
         }
     }
-    if documents.is_empty() {
+    if schemas.is_empty() {
         return Err(Error::new(
             ErrorKind::Infeasible,
             format!("there is no schema of the name {name:?} to generate a document from"),
         ));
     }
-    let refinements = index.get(&Slot::Owner(name.into()));
-    for (id, constraint) in refinements {
-        match refine::as_schema(name, &constraint.body, &options.limits)? {
-            Ok(document) => {
-                documents.push(document);
+    let limits = &options.limits;
+    let checked = |c: &Constraint| match &c.body {
+        Body::Schema(s) => schema::check_schema(&s.document, limits).map(|_| ()),
+        _ => Ok(()),
+    };
+    document.schemas.bring(index.get(&Slot::Schema(name.into())), checked)?;
+    let refined = |c: &Constraint| refine::as_schema(name, &c.body, limits);
+    document.members.bring(index.get(&Slot::Owner(name.into())), refined)?;
+    for (id, member) in document.members.iter() {
+        match member {
+            Ok(_) => {
                 out.enforced.insert(id);
             }
             Err(why) => {
-                out.reasons.insert(id, NotEnforced::Inexpressible(why));
+                out.reasons.insert(id, NotEnforced::Inexpressible(why.clone()));
             }
         }
     }
-    let joined =
-        Part::Schema(Arc::new(schema::join(documents.iter(), guidance.map(|(_, found)| found))));
-    // The same document keeps its allocation, so that an unchanged schema is cheap to compare.
-    Ok(last.and_then(|l| l.parts.iter().find(|p| **p == joined)).cloned().or(Some(joined)))
+    Ok(document.join(|members| {
+        let members = members.iter().filter_map(|(_, member)| member.as_ref().ok());
+        let all: Vec<&Value> = schemas.into_iter().chain(members).collect();
+        schema::join(all.into_iter(), guidance.map(|(_, found)| found))
+    }))
 }
 
 fn hole(
@@ -391,15 +417,23 @@ fn line<'a>(text: &mut String, alternatives: impl Iterator<Item = &'a Alternativ
 }
 
 /// What holds for the whole output, whatever it is.
-fn whole(options: &Options, index: &Index, json: bool, out: &mut Assembled) -> Result<(), Error> {
-    let mut patterns = Vec::new();
+fn whole(
+    options: &Options,
+    index: &Index,
+    json: bool,
+    patterns: &mut Pieces<Option<String>>,
+    out: &mut Assembled,
+) -> Result<(), Error> {
+    patterns.bring(index.get(&Slot::Whole), |c| match &c.body {
+        Body::Pattern(p) => Ok(Some(lark_regex(&whole_match(&p.regex, &options.limits)?))),
+        _ => Ok(None),
+    })?;
+    let mut patterns: Vec<&str> =
+        patterns.iter().filter_map(|(_, pattern)| pattern.as_deref()).collect();
     let mut forbidden = BTreeSet::new();
     let constraints = index.get(&Slot::Whole);
     for (id, constraint) in constraints {
         match &constraint.body {
-            Body::Pattern(p) => {
-                patterns.push(lark_regex(&pattern::whole_match(&p.regex, &options.limits)?));
-            }
             Body::Forbidden(f) => {
                 for text in f.texts.iter().filter(|t| !t.is_empty()) {
                     forbidden.insert(text.clone());
@@ -432,9 +466,12 @@ fn whole(options: &Options, index: &Index, json: bool, out: &mut Assembled) -> R
         }
         return Ok(());
     }
+    let none_of = format!(
+        "~{}",
+        lark_regex(&format!("(?s:.*){}(?s:.*)", any_of(forbidden.iter().map(String::as_str))))
+    );
     if !forbidden.is_empty() {
-        let texts = any_of(forbidden.iter().map(String::as_str));
-        patterns.push(format!("~{}", lark_regex(&format!("(?s:.*){texts}(?s:.*)"))));
+        patterns.push(&none_of);
     }
     out.parts.push(Part::Lark(format!("start: T\nT: {}\n", patterns.join(" & ")).into()));
     Ok(())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use edgekit_constraint_ir::{Body, Constraint, ConstraintSet, ContentId, Enforcement};
 
-use crate::assemble::{self, Fragments};
-use crate::conflict::{Group, Member};
+use crate::assemble::{self, Kept};
+use crate::conflict::Group;
 use crate::index::Index;
 use crate::resolve::{decide, undecided};
 use crate::{CompiledConstraint, Conflict, Dropped, Error, ErrorKind, Goal, NotEnforced, Options};
@@ -51,7 +51,7 @@ pub struct Compiler {
     /// Conflicts that rank does not decide.
     undecided: Vec<Conflict>,
     index: Index,
-    fragments: Fragments,
+    kept: Kept,
     changed: bool,
     last: Option<Arc<CompiledConstraint>>,
 }
@@ -73,7 +73,7 @@ impl Compiler {
             dropped: HashMap::new(),
             undecided: Vec::new(),
             index: Index::default(),
-            fragments: Fragments::default(),
+            kept: Kept::default(),
             changed: true,
             last: None,
         })
@@ -129,14 +129,8 @@ impl Compiler {
         if let Some(conflict) = self.undecided.iter().find(|c| self.binds(c)) {
             return Err(undecided(&self.set, conflict));
         }
-        self.fragments.forget(self.index.take_changed());
-        let assembled = assemble::assemble(
-            &self.goal,
-            &self.options,
-            &self.index,
-            &mut self.fragments,
-            self.last.as_deref(),
-        );
+        self.kept.fragments.forget(self.index.take_changed());
+        let assembled = assemble::assemble(&self.goal, &self.options, &self.index, &mut self.kept);
         let mut assembled = assembled.map_err(|error| {
             // What excludes each other leaves nothing; then say who does.
             let concerned = |c: &&Conflict| {
@@ -197,7 +191,7 @@ impl Compiler {
     fn settle(&mut self) {
         let mut again = false;
         for group in std::mem::take(&mut self.touched) {
-            let members: Vec<Member> = self.groups.get(&group).map_or_else(Vec::new, |ids| {
+            let members: Vec<_> = self.groups.get(&group).map_or_else(Vec::new, |ids| {
                 ids.iter().filter_map(|id| self.set.get(*id).map(|c| (*id, c))).collect()
             });
             let found = group.conflicts(&members);
@@ -281,11 +275,11 @@ mod tests {
         };
         let mut id = compiler.insert(range(7));
         compiler.compile().unwrap();
-        let before = compiler.fragments.remembered();
+        let before = compiler.kept.fragments.remembered();
         for n in 0..100 {
             id = compiler.replace(id, range(n));
             compiler.compile().unwrap();
         }
-        assert_eq!(compiler.fragments.remembered(), before);
+        assert_eq!(compiler.kept.fragments.remembered(), before);
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Two constraints clash if no output satisfies both. Only constraints of one *group* can: the same
 //! class of demand on the same subject. Within a group the pairs are found by the field that can
-//! clash: a sweep for ranges, buckets for definitions, set algebra for lists. The work is near
-//! linear in the number of constraints plus the number of clashes; only different lists on one
-//! subject are compared each with each, at the price of a bit.
+//! clash: a sweep for ranges, buckets for definitions, set algebra for lists; in a small group each
+//! is compared with each, which costs less than to sort them. The work is near linear in the number
+//! of constraints plus the number of clashes; only different lists on one subject are compared each
+//! with each, at the price of a bit.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -48,41 +49,81 @@ pub enum Clash {
     Tokens,
 }
 
-/// All conflicts of a set. Near linear in the set's size plus the number of conflicts; for n
+/// All conflicts of a set, in their order. Near linear in the set's size plus the number of conflicts; for n
 /// *different* lists of literals, imports or tokens on one subject n²/64 words are looked at.
-pub fn conflicts(set: &ConstraintSet) -> BTreeSet<Conflict> {
-    let mut members: Vec<(Class, &str, Member)> = set
-        .iter()
-        .filter_map(|(id, c)| {
-            Some((Class::of(&c.body)?, c.body.subject().unwrap_or_default(), (id, c)))
-        })
-        .collect();
-    members.sort_unstable_by_key(|(class, subject, (id, _))| (*class, *subject, *id));
-    let mut found = Vec::new();
-    let mut group = Vec::new();
-    for chunk in members.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+pub fn conflicts(set: &ConstraintSet) -> Vec<Conflict> {
+    let hash = |subject: &str| ContentId::of(subject.as_bytes()).get() as u64;
+    indexed(set, FEW, hash)
+}
+
+/// So many members of a group are compared each with each sooner than they are sorted.
+const FEW: usize = 8;
+
+fn indexed(set: &ConstraintSet, few: usize, hash: impl Fn(&str) -> u64) -> Vec<Conflict> {
+    let all: Vec<(ContentId, &Constraint)> = set.iter().map(|(id, c)| (id, &**c)).collect();
+    // Class, hash and place in one number, which is sorted sooner than three.
+    let key = |at: usize| {
+        let c = all[at].1;
+        let class = Class::of(&c.body)? as u64;
+        Some(class << 60 | hash(subject(c)) >> 36 << 32 | at as u64)
+    };
+    let mut keys = Vec::with_capacity(all.len());
+    keys.extend((0..all.len()).filter_map(key));
+    keys.sort_unstable();
+    let (mut group, mut found) = (Vec::new(), Vec::with_capacity(all.len()));
+    for keys in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
+        let places = keys.iter().map(|key| *key as u32 as usize);
         group.clear();
-        group.extend(chunk.iter().map(|(_, _, member)| *member));
-        chunk[0].0.conflicts(&group, &mut found);
+        group.extend(places.map(|at| (at, all[at].1)));
+        if let Some(class) = Class::of(&group[0].1.body) {
+            class.conflicts(&group, few, &mut found);
+        }
     }
-    found.into_iter().collect()
+    // Two subjects can have one hash.
+    found.retain(|(a, b, _)| subject(all[*a].1) == subject(all[*b].1));
+    found.sort_unstable();
+    named(&found, &all).collect()
 }
 
 /// The slow twin of [`conflicts`]: looks at every pair. O(n²).
-pub fn conflicts_by_pairs(set: &ConstraintSet) -> BTreeSet<Conflict> {
-    let all: Vec<Member> = set.iter().collect();
-    let mut found = BTreeSet::new();
-    for (i, a) in all.iter().enumerate() {
-        for b in &all[i + 1..] {
-            if let Some(clash) = clash(a.1, b.1) {
-                found.insert(conflict(a.0, b.0, clash));
+pub fn conflicts_by_pairs(set: &ConstraintSet) -> Vec<Conflict> {
+    let all: Vec<(ContentId, &Arc<Constraint>)> = set.iter().collect();
+    let mut found = Vec::new();
+    for (i, (first, a)) in all.iter().enumerate() {
+        for (second, b) in &all[i + 1..] {
+            if let Some(clash) = clash(a, b) {
+                found.push(Conflict { first: *first, second: *second, clash });
             }
         }
     }
     found
 }
 
-pub(crate) type Member<'a> = (ContentId, &'a Arc<Constraint>);
+/// A constraint and its place in the order of ids, which is compared sooner than the id.
+pub(crate) type Member<'a> = (usize, &'a Constraint);
+
+/// Two members that exclude each other, the smaller place first.
+pub(crate) type Pair = (usize, usize, Clash);
+
+pub(crate) fn pair(a: Member, b: Member, clash: Clash) -> Pair {
+    (a.0.min(b.0), a.0.max(b.0), clash)
+}
+
+/// Pairs with the ids of their places.
+fn named<'a, T>(
+    pairs: &'a [Pair],
+    all: &'a [(ContentId, T)],
+) -> impl Iterator<Item = Conflict> + use<'a, T> {
+    pairs.iter().map(|(a, b, clash)| Conflict {
+        first: all[*a].0,
+        second: all[*b].0,
+        clash: *clash,
+    })
+}
+
+fn subject(c: &Constraint) -> &str {
+    c.body.subject().unwrap_or_default()
+}
 
 /// Constraints that can clash at all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,10 +150,12 @@ impl Group {
         Some(Group { class, subject: body.subject().unwrap_or_default().to_owned() })
     }
 
-    pub(crate) fn conflicts(&self, members: &[Member]) -> Vec<Conflict> {
+    /// The conflicts among members of the group, which come in the order of their ids.
+    pub(crate) fn conflicts(&self, all: &[(ContentId, &Arc<Constraint>)]) -> Vec<Conflict> {
+        let members: Vec<Member> = all.iter().enumerate().map(|(at, (_, c))| (at, &***c)).collect();
         let mut found = Vec::new();
-        self.class.conflicts(members, &mut found);
-        found
+        self.class.conflicts(&members, FEW, &mut found);
+        named(&found, all).collect()
     }
 }
 
@@ -132,9 +175,9 @@ impl Class {
     }
 
     /// The conflicts among members of one group.
-    fn conflicts(self, members: &[Member], found: &mut Vec<Conflict>) {
-        if members.len() < 2 {
-            return;
+    fn conflicts(self, members: &[Member], few: usize, found: &mut Vec<Pair>) {
+        if members.len() <= few.clamp(1, FEW) {
+            return each_with_each(members, found);
         }
         match self {
             Class::Function | Class::Type | Class::Visibility | Class::ErrorType => {
@@ -148,15 +191,48 @@ impl Class {
     }
 }
 
+/// The conflicts among at most [`FEW`] members.
+fn each_with_each(members: &[Member], found: &mut Vec<Pair>) {
+    // Rounding keeps the order, so that ranges which overlap when rounded share a number. All that
+    // is no range, or may be empty, seems to clash with everything and is looked at.
+    const NOTHING: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut rounded = [NOTHING; FEW];
+    for ((_, c), rounded) in members.iter().zip(&mut rounded) {
+        if let Body::Range(r) = &c.body {
+            let (from, to) = (nearest(r.lower, NOTHING.1), nearest(r.upper, NOTHING.0));
+            *rounded = if from < to { (from, to) } else { NOTHING };
+        }
+    }
+    for (i, a) in members.iter().enumerate() {
+        for (j, b) in members.iter().enumerate().skip(i + 1) {
+            if rounded[i].1 <= rounded[j].0 || rounded[j].1 <= rounded[i].0 {
+                found.extend(clash_on_one_subject(a.1, b.1).map(|clash| pair(*a, *b, clash)));
+            }
+        }
+    }
+}
+
+fn nearest(bound: Bound, open: f64) -> f64 {
+    match bound {
+        Bound::Open => open,
+        Bound::Inclusive(n) | Bound::Exclusive(n) => n.nearest(),
+    }
+}
+
 /// Whether no output satisfies both. Symmetric.
 fn clash(a: &Constraint, b: &Constraint) -> Option<Clash> {
     if a.body.subject() != b.body.subject() {
         return None;
     }
+    clash_on_one_subject(a, b)
+}
+
+fn clash_on_one_subject(a: &Constraint, b: &Constraint) -> Option<Clash> {
     // In one file, functions of one name are overloads; without a file, a rule speaks about all.
-    let same_file = a.origin.file == b.origin.file;
-    let file_less = a.origin.file.is_empty() || b.origin.file.is_empty();
-    let differ = |one_file: bool| a.body != b.body && (file_less || (one_file && same_file));
+    let differ = |one_file: bool| {
+        let file_less = a.origin.file.is_empty() || b.origin.file.is_empty();
+        (file_less || (one_file && a.origin.file == b.origin.file)) && a.body != b.body
+    };
     match (&a.body, &b.body) {
         (Body::Function(_), Body::Function(_)) => differ(false).then_some(Clash::Definition),
         (Body::Struct(_) | Body::Enum(_), Body::Struct(_) | Body::Enum(_)) => {
@@ -202,7 +278,10 @@ pub(crate) fn fact_of(c: &Constraint) -> Option<&str> {
 }
 
 /// What is said about values: demands among themselves and with all facts, facts within a file.
-fn values(members: &[Member], found: &mut Vec<Conflict>) {
+fn values(members: &[Member], found: &mut Vec<Pair>) {
+    if members.iter().all(|(_, c)| fact_of(c).is_none()) {
+        return values_within(members, found);
+    }
     let (facts, demands): (Vec<Member>, Vec<Member>) =
         members.iter().partition(|(_, c)| fact_of(c).is_some());
     values_within(&demands, found);
@@ -214,49 +293,40 @@ fn values(members: &[Member], found: &mut Vec<Conflict>) {
     }
 }
 
-/// Definitions of one name: bucketed by file and body, so that only unequal pairs are formed.
-fn differing(members: &[Member], found: &mut Vec<Conflict>) {
-    let files = grouped(members, |(_, c)| Some(c.origin.file.as_str()));
-    let mut bytes = Vec::new();
-    let mut content = |(_, c): Member| {
+/// Definitions of one name: side by side if they say the same, so that only unequal pairs are formed.
+fn differing<'a>(members: &[Member<'a>], found: &mut Vec<Pair>) {
+    let mut bytes = Vec::with_capacity(128);
+    let mut content = |body: &Body| {
         bytes.clear();
-        c.body.put(&mut bytes);
-        Some(ContentId::of(&bytes))
+        body.put(&mut bytes);
+        ContentId::of(&bytes)
     };
-    let mut files: Vec<(&str, Buckets)> =
-        files.into_iter().map(|(file, members)| (file, grouped(&members, &mut content))).collect();
-    let mut pairs = |a: &[Member], b: &[Member]| {
-        let clash = match &a[0].1.body {
+    // No file is told from another one without looking at the texts.
+    let file = |c: &'a Constraint| Some(c.origin.file.as_str()).filter(|file| !file.is_empty());
+    let mut all: Vec<(Option<&str>, ContentId, Member)> =
+        members.iter().map(|m| (file(m.1), content(&m.1.body), *m)).collect();
+    all.sort_unstable_by_key(|(file, content, _)| (*file, *content));
+    let buckets: Vec<&[_]> = all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).collect();
+    for (i, a) in buckets.iter().enumerate() {
+        let (file, content, (_, c)) = a[0];
+        let clash = match &c.body {
+            Body::Function(_) if file.is_some() => continue,
             Body::Visibility(_) => Clash::Visibility,
             Body::ErrorType(_) => Clash::ErrorType,
             _ => Clash::Definition,
         };
-        for x in a {
-            found.extend(b.iter().map(|y| conflict(x.0, y.0, clash)));
-        }
-    };
-    let file_less = files.iter().position(|(file, _)| file.is_empty());
-    let anywhere = file_less.map(|at| files.swap_remove(at).1).unwrap_or_default();
-    for (i, (_, a)) in anywhere.iter().enumerate() {
-        anywhere[i + 1..].iter().for_each(|(_, b)| pairs(a, b));
-    }
-    for (_, buckets) in &files {
-        for (i, (content, a)) in buckets.iter().enumerate() {
-            for (_, b) in anywhere.iter().filter(|(other, _)| other != content) {
-                pairs(a, b);
-            }
-            if !matches!(a[0].1.body, Body::Function(_)) {
-                buckets[i + 1..].iter().for_each(|(_, b)| pairs(a, b));
+        // What is in no file comes first, and speaks about all files.
+        let reach = buckets[i + 1..].iter().take_while(|b| file.is_none() || b[0].0 == file);
+        for b in reach.filter(|b| b[0].1 != content) {
+            for (.., x) in *a {
+                found.extend(b.iter().map(|(.., y)| pair(*x, *y, clash)));
             }
         }
     }
 }
 
-/// Members by their bodies.
-type Buckets<'a> = Vec<(ContentId, Vec<Member<'a>>)>;
-
 /// Schemas whose root types share nothing. There are only so many sets of types.
-fn schemas(members: &[Member], found: &mut Vec<Conflict>) {
+fn schemas(members: &[Member], found: &mut Vec<Pair>) {
     let by_types = grouped(members, |(_, c)| match &c.body {
         Body::Schema(s) => Some(root_types(&s.document)),
         _ => None,
@@ -267,7 +337,7 @@ fn schemas(members: &[Member], found: &mut Vec<Conflict>) {
             let alike = if *types == 0 { &a[n + 1..] } else { &[] };
             let others = by_types[i + 1..].iter().filter(|(other, _)| types & other == 0);
             let rivals = alike.iter().chain(others.flat_map(|(_, b)| b));
-            found.extend(rivals.map(|y| conflict(x.0, y.0, Clash::SchemaType)));
+            found.extend(rivals.map(|y| pair(*x, *y, Clash::SchemaType)));
         }
     }
 }
@@ -353,7 +423,19 @@ fn nothing_left<T>(
 }
 
 fn disjoint(a: &Range, b: &Range) -> bool {
-    upper_end(a.upper).min(upper_end(b.upper)) < lower_end(a.lower).max(lower_end(b.lower))
+    let both = [(a, b), (b, a), (a, a), (b, b)];
+    both.into_iter().any(|(a, b)| ends_before(a.upper, b.lower))
+}
+
+fn ends_before(upper: Bound, lower: Bound) -> bool {
+    match (upper, lower) {
+        (Bound::Open, _) | (_, Bound::Open) => false,
+        (Bound::Inclusive(upper), Bound::Inclusive(lower)) => upper < lower,
+        (
+            Bound::Inclusive(upper) | Bound::Exclusive(upper),
+            Bound::Inclusive(lower) | Bound::Exclusive(lower),
+        ) => upper <= lower,
+    }
 }
 
 /// Whether a literal is a number within the bounds.
@@ -392,6 +474,45 @@ pub(crate) fn upper_end(bound: Bound) -> End {
     }
 }
 
-pub(crate) fn conflict(a: ContentId, b: ContentId, clash: Clash) -> Conflict {
-    Conflict { first: a.min(b), second: a.max(b), clash }
+#[cfg(test)]
+mod tests {
+    use edgekit_constraint_ir::{Field, Kind, Presence, Shape, Source, StructDef, Type};
+
+    use super::*;
+
+    /// Groups small and large, by sorting and each with each, with subjects of one hash.
+    #[test]
+    fn neither_size_nor_hash_of_a_group_changes_what_is_found() {
+        let one = |i: i64| {
+            let subject = format!("s{}", i % 7 * (i % 3));
+            let number = |n| Bound::Inclusive(Number::Integer(n));
+            let body = match i % 3 {
+                0 => Body::Struct(StructDef {
+                    name: subject,
+                    shape: Shape::Named,
+                    fields: vec![Field {
+                        name: format!("f{}", i % 5),
+                        ty: Type::Bool,
+                        presence: Presence::Required,
+                    }],
+                }),
+                _ => {
+                    let from = i * 31 % 50;
+                    let to = from + i % 11 - 1;
+                    Body::Range(Range { target: subject, lower: number(from), upper: number(to) })
+                }
+            };
+            let mut c = Constraint::new(Kind::Semantic, Source::Ast, body);
+            c.origin.file = ["", "x", "y"][(i % 4 % 3) as usize].into();
+            c
+        };
+        let set: ConstraintSet = (0..150).map(one).collect();
+        let slow = conflicts_by_pairs(&set);
+        assert!(slow.len() > 100);
+        let own = |subject: &str| ContentId::of(subject.as_bytes()).get() as u64;
+        assert_eq!(indexed(&set, FEW, own), slow);
+        assert_eq!(indexed(&set, 0, own), slow);
+        assert_eq!(indexed(&set, FEW, |_| 0), slow);
+        assert_eq!(indexed(&set, 0, |_| 0), slow);
+    }
 }

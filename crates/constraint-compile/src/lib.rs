@@ -13,6 +13,7 @@ mod index;
 mod open_text;
 mod options;
 mod pairs;
+mod pieces;
 mod refine;
 mod render;
 mod resolve;

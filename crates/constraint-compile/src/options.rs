@@ -21,7 +21,8 @@ pub enum Goal {
         /// The language.
         dialect: Dialect,
     },
-    /// A call of this function, or of any of its overloads: functions of one name in one file.
+    /// A call of this function, or of any of its overloads: functions of one name in one file. A
+    /// method is called on a name of any type, and therefore reported as not enforced.
     Call {
         /// The function's name.
         function: String,

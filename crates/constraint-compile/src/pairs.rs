@@ -8,12 +8,12 @@ use std::hash::Hash;
 
 use edgekit_constraint_ir::{Body, Constraint, Literal, Number, Rule};
 
-use crate::conflict::{Clash, Conflict, End, Member, conflict, lower_end, upper_end};
+use crate::conflict::{Clash, End, Member, Pair, lower_end, pair, upper_end};
 
 /// Ranges and literals that share no value.
-pub(crate) fn values_within(members: &[Member], found: &mut Vec<Conflict>) {
+pub(crate) fn values_within(members: &[Member], found: &mut Vec<Pair>) {
     let (ranges, lists) = (Ranges::of(members), literals(members));
-    let mut emit = |a: Member, b: Member| found.push(conflict(a.0, b.0, Clash::Values));
+    let mut emit = |a: Member, b: Member| found.push(pair(a, b, Clash::Values));
     ranges.below(&ranges, &mut emit);
     for (i, a) in ranges.empty.iter().enumerate() {
         ranges.empty[i + 1..].iter().for_each(|b| emit(*a, *b));
@@ -31,8 +31,8 @@ pub(crate) fn values_within(members: &[Member], found: &mut Vec<Conflict>) {
 }
 
 /// The same between two sides.
-pub(crate) fn values_across(left: &[Member], right: &[Member], found: &mut Vec<Conflict>) {
-    let mut emit = |a: Member, b: Member| found.push(conflict(a.0, b.0, Clash::Values));
+pub(crate) fn values_across(left: &[Member], right: &[Member], found: &mut Vec<Pair>) {
+    let mut emit = |a: Member, b: Member| found.push(pair(a, b, Clash::Values));
     let sides = [(Ranges::of(left), literals(left)), (Ranges::of(right), literals(right))];
     let [(left, left_lists), (right, right_lists)] = &sides;
     for ((a, _), (b, lists)) in [(&sides[0], &sides[1]), (&sides[1], &sides[0])] {
@@ -68,9 +68,9 @@ pub(crate) fn lists_within<'a, K: Copy + Eq + Hash>(
     members: &[Member<'a>],
     clash: Clash,
     list: impl Fn(&'a Constraint) -> Option<(Rule, Vec<Vec<K>>)>,
-    found: &mut Vec<Conflict>,
+    found: &mut Vec<Pair>,
 ) {
-    let mut emit = |a: Member, b: Member| found.push(conflict(a.0, b.0, clash));
+    let mut emit = |a: Member, b: Member| found.push(pair(a, b, clash));
     let of_rule = |wanted: Rule| {
         distinct(members, |c| list(c).filter(|(rule, _)| *rule == wanted).map(|(_, items)| items))
     };
@@ -186,19 +186,17 @@ struct Interval<'a> {
     member: Member<'a>,
 }
 
-/// Ranges by both ends.
+/// Ranges by their lower ends.
 struct Ranges<'a> {
-    /// Those that hold a number, by their lower ends.
+    /// Those that hold a number, in order.
     by_lower: Vec<Interval<'a>>,
-    /// The upper ends in their order, and where in `by_lower` they are.
-    by_upper: Vec<(End, usize)>,
     /// Those that hold none.
     empty: Vec<Member<'a>>,
 }
 
 impl<'a> Ranges<'a> {
     fn of(members: &[Member<'a>]) -> Self {
-        let (mut by_lower, mut empty) = (Vec::new(), Vec::new());
+        let (mut by_lower, mut empty) = (Vec::with_capacity(members.len()), Vec::new());
         for &member in members {
             if let Body::Range(r) = &member.1.body {
                 let (lower, upper) = (lower_end(r.lower), upper_end(r.upper));
@@ -209,10 +207,7 @@ impl<'a> Ranges<'a> {
             }
         }
         by_lower.sort_unstable_by_key(|i| i.lower);
-        let mut by_upper: Vec<(End, usize)> =
-            by_lower.iter().enumerate().map(|(at, i)| (i.upper, at)).collect();
-        by_upper.sort_unstable();
-        Ranges { by_lower, by_upper, empty }
+        Ranges { by_lower, empty }
     }
 
     fn all(&self) -> impl Iterator<Item = Member<'a>> {
@@ -221,13 +216,9 @@ impl<'a> Ranges<'a> {
 
     /// Ranges of these that end before a range of the others begins. O(n log n + pairs).
     fn below(&self, others: &Ranges<'a>, emit: &mut impl FnMut(Member<'a>, Member<'a>)) {
-        let mut ended = 0;
-        for other in &others.by_lower {
-            let more = self.by_upper[ended..].iter().take_while(|(upper, _)| *upper < other.lower);
-            ended += more.count();
-            for (_, at) in &self.by_upper[..ended] {
-                emit(self.by_lower[*at].member, other.member);
-            }
+        for range in &self.by_lower {
+            let from = others.by_lower.partition_point(|other| other.lower <= range.upper);
+            others.by_lower[from..].iter().for_each(|other| emit(range.member, other.member));
         }
     }
 

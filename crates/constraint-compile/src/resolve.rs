@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use edgekit_constraint_ir::{Constraint, ConstraintSet, ContentId, Enforcement};
 
-use crate::conflict::Member;
 use crate::{Clash, Conflict, Error, ErrorKind};
 
 /// A constraint that gave way to another.
@@ -18,6 +18,8 @@ pub struct Dropped {
     /// On what they disagree.
     pub clash: Clash,
 }
+
+type Member<'a> = (ContentId, &'a Arc<Constraint>);
 
 /// Decides each conflict by rank, then by the smaller id among soft constraints. A constraint that
 /// has given way to a higher one excludes nothing any more, so the outcome does not depend on the

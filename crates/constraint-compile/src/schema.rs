@@ -23,6 +23,10 @@ pub fn parse_schema(text: &str, limits: &Limits) -> Result<Value, Error> {
     if text.len() > limits.max_schema_bytes {
         return Err(too_large("bytes", text.len(), limits.max_schema_bytes));
     }
+    let values = count_values(text);
+    if values > limits.max_schema_nodes {
+        return Err(too_large("values", values, limits.max_schema_nodes));
+    }
     let schema: Value = serde_json::from_str(text).map_err(|e| {
         let kind = if e.to_string().contains("recursion limit") {
             ErrorKind::TooLarge
@@ -33,6 +37,24 @@ pub fn parse_schema(text: &str, limits: &Limits) -> Result<Value, Error> {
     })?;
     check_schema(&schema, limits)?;
     Ok(schema)
+}
+
+/// How many values a text has if it is JSON. Parsed they take many times their text.
+fn count_values(text: &str) -> usize {
+    let (mut values, mut in_text, mut escaped, mut opened) = (1, false, false, false);
+    for byte in text.bytes() {
+        if in_text {
+            in_text = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else if !byte.is_ascii_whitespace() {
+            // What was opened has a first value, unless it is closed at once.
+            values += usize::from(opened && byte != b']' && byte != b'}');
+            opened = matches!(byte, b'[' | b'{');
+            in_text = byte == b'"';
+            values += usize::from(byte == b',');
+        }
+    }
+    values
 }
 
 /// How large a schema is.
@@ -57,11 +79,17 @@ pub fn check_schema(schema: &Value, limits: &Limits) -> Result<SchemaSize, Error
     while let Some((value, depth)) = open.pop() {
         size.nodes += 1;
         size.depth = size.depth.max(depth);
-        if size.nodes > limits.max_schema_nodes {
-            return Err(too_large("values", size.nodes, limits.max_schema_nodes));
-        }
         if depth > limits.max_schema_depth {
             return Err(too_large("levels", depth, limits.max_schema_depth));
+        }
+        let inside = match value {
+            Value::Array(items) => items.len(),
+            Value::Object(members) => members.len(),
+            _ => 0,
+        };
+        let known = size.nodes + open.len() + inside;
+        if known > limits.max_schema_nodes {
+            return Err(too_large("values", known, limits.max_schema_nodes));
         }
         match value {
             Value::Array(items) => open.extend(items.iter().map(|v| (v, depth + 1))),
@@ -151,21 +179,18 @@ pub(crate) fn join<'a>(
     if schemas.len() == 1 {
         return schemas.into_iter().next().cloned().unwrap_or(Value::Bool(true));
     }
-    let parts: Vec<Value> = schemas
-        .enumerate()
-        .map(|(i, schema)| {
-            let mut schema = schema.clone();
-            // A schema with its own base resolves its references against that.
-            if schema.get("$id").is_none() && schema.get("id").is_none() {
-                rebase(&mut schema, &format!("#/allOf/{i}"));
-            }
-            schema
-        })
-        .collect();
-    match guidance {
-        Some(guidance) => json!({ GUIDANCE: guidance, "allOf": parts }),
-        None => json!({ "allOf": parts }),
-    }
+    let parts = schemas.enumerate().map(|(i, schema)| {
+        let mut schema = schema.clone();
+        // A schema with its own base resolves its references against that.
+        if schema.get("$id").is_none() && schema.get("id").is_none() {
+            rebase(&mut schema, &format!("#/allOf/{i}"));
+        }
+        schema
+    });
+    let mut joined = Map::new();
+    joined.extend(guidance.map(|guidance| (GUIDANCE.to_owned(), guidance.clone())));
+    joined.insert("allOf".into(), parts.collect());
+    Value::Object(joined)
 }
 
 /// The types that a schema's root allows, as a bit set in the order of [`TYPES`].

@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn the_index_finds_what_all_pairs_find(
-        constraints in prop::collection::vec(any_constraint(), 0..24),
+        constraints in prop::collection::vec(any_constraint(), 0..128),
     ) {
         let set: ConstraintSet = constraints.into_iter().collect();
         prop_assert_eq!(conflicts(&set), conflicts_by_pairs(&set));

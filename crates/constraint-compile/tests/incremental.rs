@@ -32,7 +32,13 @@ fn any_constraint() -> impl Strategy<Value = Constraint> {
         (name, 0..4i64, 0..4i64).prop_map(|(n, a, b)| range(&format!("{n}.x"), a, a + b)),
         (0..3i64).prop_map(|n| schema("s", json!({"minimum": n, "type": "integer"}))),
         (0..3i64).prop_map(|n| range("s.x", n, n + 1)),
+        Just(pattern("s.t", "[a-z]")),
+        // Wrong, so that compilations fail in between.
+        Just(pattern("s.t", "(")),
+        Just(literals("s.", &["a"])),
+        Just(pattern("", "[a-z]{2}")),
         Just(imports(Rule::Allow, &["std"])),
+        Just(imports(Rule::Allow, &["std", "core"])),
         Just(imports(Rule::Deny, &["std::fs"])),
         Just(pattern("", "[a-z]+")),
         Just(forbid("x")),
@@ -64,6 +70,46 @@ fn goal() -> impl Strategy<Value = Goal> {
         Just(Goal::Import { scope: "m".into(), dialect: Dialect::Rust }),
         Just(Goal::Text),
     ]
+}
+
+/// What documents and texts consist of; little of it clashes, and one pattern is wrong.
+fn piece() -> impl Strategy<Value = Constraint> {
+    let body = prop_oneof![
+        2 => (0..2i64).prop_map(|n| schema("s", json!({"type": "object", "minProperties": n}))),
+        6 => (0..6i64).prop_map(|n| range(&format!("s.m{n}"), n, 9)),
+        2 => (0..3i64).prop_map(|n| pattern("s.t", &format!("[a-z]{{{n},9}}"))),
+        1 => Just(pattern("s.t", "(")),
+        2 => (0..3i64).prop_map(|n| pattern("", &format!("[a-z]{{{n},9}}"))),
+        1 => (0..3i64).prop_map(|n| forbid(&n.to_string())),
+        1 => Just(record("A", &[("x", u8_type())])),
+    ];
+    body.prop_map(hard)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Each edit puts a piece in or takes it out.
+    #[test]
+    fn what_is_kept_of_documents_and_texts_is_never_stale(
+        pieces in prop::collection::vec(piece(), 1..40), text in any::<bool>(),
+    ) {
+        let goal = if text { Goal::Text } else { Goal::Json { schema: "s".into() } };
+        let options = Options::default();
+        let mut compiler = Compiler::new(goal.clone(), options).unwrap();
+        for piece in pieces {
+            if !compiler.remove(piece.id()) {
+                compiler.insert(piece);
+            }
+            let full = compile(compiler.constraints(), &goal, &options);
+            match (compiler.compile(), full) {
+                (Ok(one), Ok(other)) => prop_assert_eq!(one, other),
+                (one, other) => prop_assert_eq!(
+                    one.map_err(|e| e.to_string()).err(), other.map_err(|e| e.to_string()).err()
+                ),
+            }
+        }
+    }
 }
 
 proptest! {

@@ -81,7 +81,20 @@ pub enum Number {
 
 canonical_enum!(Number { 0 = Integer(x), 1 = Real(x) });
 
+impl Number {
+    /// The nearest `f64`: the number itself, or for a large integer one beside it. Of two numbers
+    /// the smaller one's is never the larger.
+    #[inline]
+    pub fn nearest(self) -> f64 {
+        match self {
+            Number::Integer(n) => n as f64,
+            Number::Real(x) => x.0,
+        }
+    }
+}
+
 impl Ord for Number {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Number::Integer(a), Number::Integer(b)) => a.cmp(b),
@@ -93,6 +106,7 @@ impl Ord for Number {
 }
 
 impl PartialOrd for Number {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
@@ -109,11 +123,7 @@ impl Eq for Number {}
 /// Equal values have one hash: an integer that equals a real number is exactly that `f64`.
 impl Hash for Number {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let value = match self {
-            Number::Integer(n) => *n as f64,
-            Number::Real(x) => x.0,
-        };
-        value.to_bits().hash(state);
+        self.nearest().to_bits().hash(state);
     }
 }
 

@@ -165,6 +165,9 @@ pub(crate) const CHAR_LITERAL: &str = r"'(?:[ -&(-\[\]-~]|\\[nrt0'\\])'";
 /// A floating-point literal that every language here reads as one.
 pub(crate) const FLOAT_LITERAL: &str = r"-?(?:0|[1-9][0-9]{0,8})\.[0-9]{1,6}";
 
+/// A name in any of the languages.
+pub(crate) const IDENTIFIER: &str = "[A-Za-z_][A-Za-z0-9_]{0,63}";
+
 /// The separator of import paths.
 pub(crate) fn path_separator(dialect: Dialect) -> &'static str {
     match dialect {

@@ -59,9 +59,17 @@ impl<'a> Renderer<'a> {
         out
     }
 
-    /// A call of a function, its arguments in order.
+    /// A call of a function, its arguments in order. A method is called on any name: whether that
+    /// has the receiver's type is for the caller to report.
     pub(crate) fn call(&self, id: ContentId, function: &Function, calls: u8) -> Alternative {
-        let mut call = Alternative::default().using(id).text(&format!("{}(", function.name));
+        let call = Alternative::default().using(id);
+        let mut call = match function.receiver {
+            None => call.text(&format!("{}(", function.name)),
+            Some(_) => {
+                let method = function.name.rsplit(['.', ':']).next().unwrap_or_default();
+                call.regex(pattern::IDENTIFIER).text(&format!(".{method}("))
+            }
+        };
         let argument =
             |p: &Parameter| self.key(&p.ty, &format!("{}.{}", function.name, p.name), calls);
         let mut closing = 0;
