@@ -30,9 +30,9 @@ use data::Dataset;
 const K: usize = 10;
 
 /// The beam widths that are tried.
-const EFS: [usize; 24] = [
-    10, 12, 14, 16, 18, 20, 22, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 112, 128, 160, 200, 256,
-    320, 400,
+const EFS: [usize; 31] = [
+    10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 40, 44, 48, 56, 64, 80, 96,
+    112, 128, 160, 200, 256, 320, 400,
 ];
 
 /// Declares what this room measures.
