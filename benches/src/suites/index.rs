@@ -3,6 +3,7 @@
 //! Every library gets the smallest `ef` at which it finds 95 % of the ten nearest, over all
 //! queries, and is timed there.
 
+mod batch;
 mod bulk;
 mod choice;
 mod contenders;
@@ -52,6 +53,7 @@ pub fn declare(suite: &mut Suite) {
     }
     scan::declare(suite);
     bulk::declare(suite);
+    batch::declare(suite);
     choice::declare(suite);
     large::declare(suite);
     shared::declare(suite);
