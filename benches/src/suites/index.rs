@@ -30,10 +30,11 @@ use data::Dataset;
 /// Neighbours asked for.
 const K: usize = 10;
 
-/// The beam widths that are tried.
-const EFS: [usize; 31] = [
-    10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 40, 44, 48, 56, 64, 80, 96,
-    112, 128, 160, 200, 256, 320, 400,
+/// The beam widths that are tried, finely: what recall needs between two of them costs its library the
+/// step.
+const EFS: [usize; 38] = [
+    10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 52,
+    56, 60, 64, 72, 80, 88, 96, 112, 128, 160, 200, 256, 320, 400,
 ];
 
 /// Declares what this room measures.
