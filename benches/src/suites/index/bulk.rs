@@ -63,8 +63,8 @@ pub(super) fn declare(suite: &mut Suite) {
     }
 }
 
-/// Cores: the middle of several looks, together about as long as a build.
-pub(super) fn to_be_had(pool: &ThreadPool) -> f64 {
+/// The middle of several looks, together about as long as a build.
+fn to_be_had(pool: &ThreadPool) -> f64 {
     let mut looks: Vec<f64> = (0..5).map(|_| cores_to_be_had(pool, 0.2)).collect();
     looks.sort_by(f64::total_cmp);
     looks[2]
