@@ -3,6 +3,7 @@
 //! Every library gets the smallest `ef` at which it finds 95 % of the ten nearest, over all
 //! queries, and is timed there.
 
+mod batch;
 mod bulk;
 mod choice;
 mod contenders;
@@ -29,10 +30,11 @@ use data::Dataset;
 /// Neighbours asked for.
 const K: usize = 10;
 
-/// The beam widths that are tried.
-const EFS: [usize; 24] = [
-    10, 12, 14, 16, 18, 20, 22, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 112, 128, 160, 200, 256,
-    320, 400,
+/// The beam widths that are tried, finely: what recall needs between two of them costs its library the
+/// step.
+const EFS: [usize; 38] = [
+    10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 52,
+    56, 60, 64, 72, 80, 88, 96, 112, 128, 160, 200, 256, 320, 400,
 ];
 
 /// Declares what this room measures.
@@ -52,6 +54,7 @@ pub fn declare(suite: &mut Suite) {
     }
     scan::declare(suite);
     bulk::declare(suite);
+    batch::declare(suite);
     choice::declare(suite);
     large::declare(suite);
     shared::declare(suite);

@@ -7,6 +7,8 @@
 
 mod binary;
 
+use edgekit_kernels_simd::Kernels;
+
 use crate::error::check_values;
 use crate::{Error, ErrorKind};
 pub use binary::{BinaryCodec, Planes};
@@ -40,6 +42,9 @@ impl CodeBits {
         }
     }
 }
+
+/// Values that are compared at once where the largest is looked for.
+const LANES: usize = 16;
 
 /// A grid per dimension: code `c` stands for `middle + step · (c − centre)`, with the centre halfway
 /// between the lowest and the highest code.
@@ -275,8 +280,8 @@ impl ScalarCodec {
     pub fn fold(&self, query: &[f32], about: Origin, out: &mut [i8]) -> Folded {
         assert_lengths(query.len(), self.dim(), out.len(), self.folded_len());
         let shift = if about == Origin::Middle { 1.0 } else { 0.0 };
-        let weight = |d: usize| (query[d] - shift * self.middle[d]) * self.step[d];
-        let largest = (0..self.dim()).fold(0.0_f32, |largest, d| largest.max(weight(d).abs()));
+        let weight = |q: f32, middle: f32, step: f32| (q - shift * middle) * step;
+        let largest = self.largest(query, weight);
         let (scale, inverse) = if largest > f32::MIN_POSITIVE {
             (largest / 127.0, 127.0 / largest)
         } else {
@@ -285,17 +290,35 @@ impl ScalarCodec {
         let (values, padding) = out.split_at_mut(self.dim());
         padding.fill(0);
         let mut total = 0_i32;
-        for (d, out) in values.iter_mut().enumerate() {
+        let grid = self.middle.iter().zip(&self.step);
+        for ((out, &q), (&middle, &step)) in values.iter_mut().zip(query).zip(grid) {
             // Grids from anywhere may overflow; what is not a number rounds to some `i8`, and it is that
             // which is summed.
-            *out = round((weight(d) * inverse).clamp(-127.0, 127.0)) as i8;
+            *out = round((weight(q, middle, step) * inverse).clamp(-127.0, 127.0)) as i8;
             total += i32::from(*out);
         }
         let common = match about {
-            Origin::Zero => query.iter().zip(&self.middle).map(|(q, m)| q * m).sum(),
+            Origin::Zero => Kernels::get().dot(query, &self.middle),
             Origin::Middle => 0.0,
         };
         Folded { offset: common - scale * self.centre() * total as f32, scale }
+    }
+
+    /// The largest magnitude of the weights of `query`; those that are no number do not count.
+    fn largest(&self, query: &[f32], weight: impl Fn(f32, f32, f32) -> f32) -> f32 {
+        let (queries, rest) = query.as_chunks::<LANES>();
+        let (middles, middle) = self.middle.as_chunks::<LANES>();
+        let (steps, step) = self.step.as_chunks::<LANES>();
+        let greater = |max: f32, size: f32| if size > max { size } else { max };
+        let mut largest = [0.0; LANES];
+        for (query, (middle, step)) in queries.iter().zip(middles.iter().zip(steps)) {
+            for i in 0..LANES {
+                largest[i] = greater(largest[i], weight(query[i], middle[i], step[i]).abs());
+            }
+        }
+        let rest = rest.iter().zip(middle.iter().zip(step));
+        let rest = rest.map(|(&query, (&middle, &step))| weight(query, middle, step).abs());
+        largest.into_iter().chain(rest).fold(0.0, greater)
     }
 
     fn centre(&self) -> f32 {
@@ -429,6 +452,27 @@ mod tests {
         codec.encode(&[1e30, -7.0], &mut code);
         codec.decode(&code, &mut back);
         assert!(back[0].is_finite() && back[1] == 3.0, "{back:?}");
+    }
+
+    #[test]
+    fn the_largest_weight_uses_the_whole_range_wherever_it_is() {
+        for dim in [1, 2, 15, 16, 17, 33, 48] {
+            let step = (0..dim).map(|d| 0.5 + d as f32).collect();
+            let codec = ScalarCodec::from_parts(CodeBits::Eight, vec![0.1; dim], step).unwrap();
+            for largest in 0..dim {
+                let mut query: Vec<f32> = codec.step().iter().map(|step| 1.0 / step).collect();
+                query[largest] *= -2.0;
+                let mut folded = vec![0; dim];
+                codec.fold(&query, Origin::Zero, &mut folded);
+                for (d, &folded) in folded.iter().enumerate() {
+                    let wanted = if d == largest { -127..=-127 } else { 63..=64 };
+                    assert!(
+                        wanted.contains(&folded),
+                        "{folded} at {d} of {dim}, {largest} is largest"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

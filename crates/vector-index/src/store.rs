@@ -321,8 +321,8 @@ impl Store {
         match self.metric {
             Metric::L2Squared => {
                 // |q − x|² about the middles: |q|² − 2 q·x, and |x|² which is stored.
-                let own = query.values.iter().zip(codec.middle()).map(|(q, m)| (q - m) * (q - m));
-                query.bias = own.sum::<f32>() - 2.0 * folded.offset;
+                let own = self.kernels.l2_squared(&query.values, codec.middle());
+                query.bias = own - 2.0 * folded.offset;
                 query.gain = -2.0 * folded.scale;
             }
             Metric::Cosine | Metric::InnerProduct => {

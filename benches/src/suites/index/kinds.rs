@@ -17,7 +17,7 @@ use crate::{Suite, Unit};
 /// The settings that are fastest at equal recall: more links, which the codes' smaller rows pay
 /// for.
 pub(super) fn quantised(metric: Metric, storage: Storage) -> HnswConfig {
-    HnswConfig { metric, storage, m: 24, alpha: 1.1, ..HnswConfig::default() }
+    HnswConfig { metric, storage, m: 24, alpha: 1.15, ..HnswConfig::default() }
 }
 
 /// Graphs over codes, with half-precision originals for the last word.

@@ -1,5 +1,7 @@
 //! Who is linked to whom: fixed-width rows of slots, padded at the end.
 
+use std::ops::Range;
+
 use edgekit_kernels_simd::prefetch;
 
 use super::walk::Graph;
@@ -191,21 +193,22 @@ impl Links {
     /// All places for links of a node in a layer. A damaged file may say that it is in a layer for
     /// which there are no rows: then there are none.
     pub(crate) fn row(&self, node: u32, layer: usize) -> &[u32] {
-        let (start, width) = self.place(node, layer);
         let rows = if layer == 0 { &self.base } else { &self.upper };
-        rows.get(start..start + width).unwrap_or(&[])
+        let Range { start, end } = self.places(node, layer);
+        // Where addresses have 32 bits, so many places may not have one.
+        let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else {
+            return &[];
+        };
+        rows.get(start..end).unwrap_or(&[])
     }
 
     pub(super) fn row_mut(&mut self, node: u32, layer: usize) -> &mut [u32] {
-        let (start, width) = self.place(node, layer);
+        let Range { start, end } = self.places(node, layer);
         if let Some(written) = &mut self.written {
             written.push((node, layer));
         }
-        if layer == 0 {
-            &mut self.base.values_mut()[start..start + width]
-        } else {
-            &mut self.upper.values_mut()[start..start + width]
-        }
+        let rows = if layer == 0 { &mut self.base } else { &mut self.upper };
+        &mut rows.values_mut()[start as usize..end as usize]
     }
 
     /// The links among the nodes of `order`, which are numbered in that order.
@@ -229,12 +232,46 @@ impl Links {
         picked
     }
 
-    fn place(&self, node: u32, layer: usize) -> (usize, usize) {
-        let width = self.width(layer);
-        if layer == 0 {
-            (node as usize * width, width)
-        } else {
-            ((self.upper_start[node as usize] as usize + layer - 1) * width, width)
+    /// Where a node's links in a layer lie.
+    fn places(&self, node: u32, layer: usize) -> Range<u64> {
+        let row = match layer {
+            0 => node.into(),
+            _ => u64::from(self.upper_start[node as usize]) + layer as u64 - 1,
+        };
+        place(row, self.width(layer))
+    }
+}
+
+/// A row of so many places. No row that a damaged file can name overflows it, as it would 32 bits.
+fn place(row: u64, width: usize) -> Range<u64> {
+    let start = row * width as u64;
+    start..start + width as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_row_that_a_damaged_file_names_does_not_overflow() {
+        assert_eq!(place(3, 48), 144..192);
+        let (layer, width) = (u64::from(u8::MAX), 1024);
+        let last = u64::from(u32::MAX) + layer - 1;
+        assert_eq!(place(last, width), 4_398_046_770_176..4_398_046_771_200);
+        // Multiplied in 32 bits, this would be the first row.
+        assert_eq!(place(1 << 22, width).start, 1 << 32);
+    }
+
+    #[test]
+    fn a_node_with_rows_beyond_all_has_no_links_there() {
+        let mut links = Links::new(2);
+        links.push(1);
+        links.set(0, 1, [0].into_iter());
+        for start in [1, 1 << 30, 1 << 31, u32::MAX] {
+            assert_eq!(links.row(0, 1), [0, NONE]);
+            links.upper_start.values_mut()[0] = start;
+            assert!([1, 2, 255].iter().all(|&layer| links.row(0, layer).is_empty()), "{start}");
+            links.upper_start.values_mut()[0] = 0;
         }
     }
 }

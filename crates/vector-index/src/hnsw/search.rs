@@ -159,7 +159,7 @@ impl<G: Graph> Search<'_, G> {
         let Some(entry) = self.entry else { return };
         let mut score = |slots: &[u32], out: &mut [f32]| codes.distances(query, slots, out);
         graph.descend(entry, graph.level(entry), 0, self.dead, walk, &mut score);
-        graph.layer_beam(0, beam.into(), Some(self.dead), walk, &mut score);
+        graph.beam(0, beam, self.dead, walk, &mut score);
     }
 
     /// Leaves in the scratch's pool candidates for the `k` nearest that pass.
