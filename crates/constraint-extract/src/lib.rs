@@ -6,13 +6,16 @@ mod document;
 mod error;
 mod extractor;
 mod items;
+mod kept;
 mod language;
 mod ranges;
 mod schemas;
+mod size;
 mod types;
 
 pub use document::Document;
 pub use error::{Error, ErrorKind};
 pub use extractor::{Diagnostic, Extraction, Extractor, SourceFile};
+pub use kept::{Limits, Stats};
 pub use language::Language;
 pub use schemas::{from_json_schema, from_openapi};
