@@ -62,6 +62,9 @@ impl Language {
         Language::Zig,
     ];
 
+    /// As many as there can be.
+    pub(crate) const MOST: usize = 10;
+
     /// The language of a file, by its extension.
     pub fn of_path(path: impl AsRef<Path>) -> Option<Language> {
         let extension = path.as_ref().extension()?.to_str()?;
@@ -153,7 +156,8 @@ impl Language {
 
     /// The compiled query. Compiled at the first use of the process.
     pub(crate) fn query(self) -> &'static Query {
-        static QUERIES: [OnceLock<Query>; 9] = [const { OnceLock::new() }; 9];
+        static QUERIES: [OnceLock<Query>; Language::MOST] =
+            [const { OnceLock::new() }; Language::MOST];
         QUERIES[self as usize].get_or_init(|| {
             // The query files are part of the crate and every one is compiled by its tests.
             Query::new(&self.grammar(), self.query_source())
@@ -171,8 +175,8 @@ impl Language {
         self.is("rs")
     }
 
-    /// `T*` is a pointer.
-    pub(crate) fn has_pointer_suffix(self) -> bool {
+    /// A name is declared inside of what makes its type; `T*` is a pointer.
+    pub(crate) fn has_declarators(self) -> bool {
         self.is("c") || self.is("cpp")
     }
 
@@ -224,6 +228,13 @@ impl Language {
             "java" if words().any(|word| word == "private") => Visibility::Private,
             // Subclasses elsewhere see what is protected; there is no word for that here.
             "java" => Visibility::Package,
+            // What is defined outside of its class is as visible as the class declares it.
+            "c" | "cpp" if name.contains("::") => return None,
+            // The word before the members; where there is none, the one that opens the type.
+            "c" | "cpp" if matches!(said, "private" | "protected" | "class" | "static") => {
+                Visibility::Private
+            }
+            "c" | "cpp" => Visibility::Public,
             _ => return None,
         })
     }

@@ -2,9 +2,11 @@
 #![deny(unsafe_code)]
 
 mod captures;
+mod declarators;
 mod document;
 mod error;
 mod extractor;
+mod functions;
 mod items;
 mod kept;
 mod language;

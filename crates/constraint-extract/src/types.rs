@@ -22,6 +22,25 @@ pub(crate) fn parse(text: &str, language: Language) -> Type {
     }
 }
 
+/// A type with another one in the place of `Self`.
+pub(crate) fn with_self(ty: Type, own: &Type) -> Type {
+    let one = |ty: Box<Type>| Box::new(with_self(*ty, own));
+    let all = |types: Vec<Type>| types.into_iter().map(|ty| with_self(ty, own)).collect();
+    match ty {
+        Type::Named(named) if named.name == "Self" => own.clone(),
+        Type::Named(NamedType { name, arguments }) => {
+            Type::Named(NamedType { name, arguments: all(arguments) })
+        }
+        Type::Optional(inner) => Type::Optional(one(inner)),
+        Type::Reference(inner) => Type::Reference(one(inner)),
+        Type::List(inner) => Type::List(one(inner)),
+        Type::Tuple(types) => Type::Tuple(all(types)),
+        Type::Union(types) => Type::Union(all(types)),
+        Type::Map(types) => Type::Map(Box::new((with_self(types.0, own), with_self(types.1, own)))),
+        other => other,
+    }
+}
+
 /// A literal as the source spells it.
 pub(crate) fn literal(text: &str) -> Option<Literal> {
     let text = text.trim();
@@ -72,7 +91,7 @@ impl<'a> Reader<'a> {
         loop {
             if self.eat("[]") {
                 ty = Type::List(Box::new(ty));
-            } else if self.language.has_pointer_suffix() && self.eat("*") {
+            } else if self.language.has_declarators() && (self.eat("*") || self.eat("&")) {
                 ty = Type::Reference(Box::new(ty));
             } else {
                 return Some(ty);
@@ -121,14 +140,16 @@ impl<'a> Reader<'a> {
         {
             return self.literal();
         }
-        self.word("dyn");
-        self.word("const");
-        self.word("readonly");
+        for word in ["dyn", "const", "readonly", "struct", "enum", "class", "union"] {
+            self.word(word);
+        }
         let name = self.name()?;
         let arguments = match () {
             () if self.eat("<") => self.list(">")?,
             // `[]` behind a name is a list of it.
             () if self.rest.trim_start().starts_with("[]") => Vec::new(),
+            // `int[4]` is not one more of the languages whose arguments are in square brackets.
+            () if self.language.has_declarators() => Vec::new(),
             () if !self.language.has_array_types() && self.eat("[") => {
                 if name == "Literal" || name.ends_with(".Literal") {
                     return Some(join(self.list("]")?));

@@ -58,7 +58,7 @@ fn rust() {
         (parameters(&new), &new.receiver),
         (vec![("x", Type::integer(0, 255), REQUIRED)], &None)
     );
-    assert_eq!(new.returns, Type::named("Self"));
+    assert_eq!(new.returns, Type::named("Point"));
     assert!(function(&found, "Point::length").receiver.is_some());
     assert_eq!(function(&found, "inner::helper").returns, Type::Unit);
     let load = function(&found, "load");
@@ -96,7 +96,7 @@ fn rust() {
     assert_eq!(
         holes(&found),
         [
-            ("Point::new".into(), Type::named("Self")),
+            ("Point::new".into(), Type::named("Point")),
             ("inner::helper".into(), unsigned),
             ("inner::helper".into(), Type::named("_")),
             ("load".into(), result),
@@ -150,6 +150,45 @@ fn items_of_traits_say_of_which() {
         "<Y as fmt::Display>::fmt",
     ];
     assert_eq!(names, expected);
+}
+
+/// `Self` is what it stands for; in a trait that is not known.
+#[cfg(feature = "rust")]
+#[test]
+fn self_is_the_type_around() {
+    let found = bodies(
+        Language::Rust,
+        "struct Node { next: Option<Box<Self>> }\nenum Tree { Leaf, Fork(Vec<Self>) }\n\
+         impl<T> Chain<T> { fn new() -> Self { todo!() } fn push(&mut self, to: &Self) -> Result<Self, Self::E> {} }\n\
+         impl Clone for m::Node { fn clone(&self) -> Self { let copy: (Self, u8) = todo!(); copy } fn into(self) {} }\n\
+         trait Make { fn make(&self) -> Self; }",
+    );
+    let list = Type::Named(NamedType { name: "Chain".into(), arguments: vec![Type::named("T")] });
+    let reference = |ty| Type::Reference(Box::new(ty));
+    assert_eq!(function(&found, "Chain::new").returns, list);
+    let push = function(&found, "Chain::push");
+    assert_eq!(push.receiver, Some(reference(list.clone())));
+    assert_eq!(push.parameters[0].ty, reference(list.clone()));
+    let result =
+        NamedType { name: "Result".into(), arguments: vec![list.clone(), Type::named("Self::E")] };
+    assert_eq!(push.returns, Type::Named(result));
+    let node = Type::named("m::Node");
+    let clone = function(&found, "<m::Node as Clone>::clone");
+    assert_eq!((&clone.returns, &clone.receiver), (&node, &Some(reference(node.clone()))));
+    assert_eq!(function(&found, "<m::Node as Clone>::into").receiver, Some(node.clone()));
+    let both = Type::Tuple(vec![node, Type::integer(0, 255)]);
+    let holes = holes(&found).into_iter().map(|(_, ty)| ty);
+    assert!(holes.eq([list, both]));
+    let Type::Optional(next) = &record(&found, "Node").fields[0].ty else { panic!("{found:?}") };
+    let Type::Named(boxed) = &**next else { panic!("{next:?}") };
+    assert_eq!(boxed.arguments, [Type::named("Node")]);
+    let forks = &choice(&found, "Tree").variants[1].fields[0].ty;
+    assert_eq!(*forks, Type::List(Box::new(Type::named("Tree"))));
+    let make = function(&found, "Make::make");
+    assert_eq!(
+        (make.returns, make.receiver),
+        (Type::named("Self"), Some(reference(Type::Unknown)))
+    );
 }
 
 /// Found by an audit: `assert!(n < 5)` of a local, of a test or under an `if` bound everything
@@ -414,6 +453,79 @@ fn cpp() {
     );
     assert_eq!(record(&found, "n::K").fields.len(), 1);
     assert!(found.iter().any(|b| matches!(b, Body::ErrorType(e) if e.error == Type::named("Bad"))));
+}
+
+/// Found by an audit: a function that returns a pointer was called like its first parameter, a
+/// pointer was a value, and of `int a, b` there was `a`.
+#[cfg(feature = "c")]
+#[test]
+fn declarators_of_c() {
+    let found = bodies(
+        Language::C,
+        "typedef struct { int a, *b; } P;\nstruct R { struct Q q; int many[4]; int (*fn)(int n); };\n\
+         static int *f(int n, char *s, int (*cb)(int x)) { return 0; }\n\
+         struct R *g(void) { int local(int y); return 0; }\n\
+         int (*h(long first))(int second) { return 0; }",
+    );
+    let int = Type::integer(i128::from(i32::MIN), i128::from(i32::MAX));
+    let pointer = |ty| Type::Reference(Box::new(ty));
+    let fields = |name| record(&found, name).fields.into_iter().map(|f| (f.name, f.ty));
+    let expected = [("a".to_owned(), int.clone()), ("b".to_owned(), pointer(int.clone()))];
+    assert!(fields("P").eq(expected));
+    let expected = [("q", "Q"), ("many", "int [4]"), ("fn", "int (*)(int n)")];
+    assert!(fields("R").eq(expected.map(|(name, ty)| (name.to_owned(), Type::named(ty)))));
+    let (f, g, h) = (function(&found, "f"), function(&found, "g"), function(&found, "h"));
+    let callback = Type::named("int (*)(int x)");
+    let expected = [("n", int.clone()), ("s", pointer(Type::named("char"))), ("cb", callback)];
+    assert_eq!(parameters(&f), expected.map(|(name, ty)| (name, ty, REQUIRED)));
+    assert_eq!(f.returns, pointer(int));
+    assert_eq!((parameters(&g), g.returns.clone()), (vec![], pointer(Type::named("R"))));
+    assert_eq!((parameters(&h).len(), parameters(&h)[0].0), (1, "first"));
+    let public = ["P", "R", "g", "h"].map(|item| (item, Visibility::Public));
+    assert_eq!(visibilities(&found).len(), 5);
+    assert!(public.iter().all(|item| visibilities(&found).contains(item)));
+    assert!(visibilities(&found).contains(&("f", Visibility::Private)));
+}
+
+#[cfg(feature = "cpp")]
+#[test]
+fn members_of_cpp_are_visible_by_section() {
+    let found = bodies(
+        Language::Cpp,
+        "class K {\n  int x; void hidden();\n  struct { int y; } z;\n\
+         public:\n  K(int n) {}\n  const char *open(const int &a, int b = 3) { return 0; }\n  static int count();\n  class Inner { void deep() {} };\n  int after_inner();\n\
+         protected:\n  void shielded() {}\nprivate:\n  void last() {}\n  enum E { A };\n};\n\
+         struct S { void open(); private: void hidden(); };\n\
+         static void here() {}\nvoid everywhere() { [](int x) { return x; }; }\nvoid K::hidden() {}",
+    );
+    let (public, private) = (Visibility::Public, Visibility::Private);
+    let expected = [
+        ("K", public),
+        ("K::hidden", private),
+        ("K::open", public),
+        ("K::count", public),
+        ("K::Inner", public),
+        ("K::Inner::deep", private),
+        ("K::after_inner", public),
+        ("K::shielded", private),
+        ("K::last", private),
+        ("K::E", private),
+        ("S", public),
+        ("S::open", public),
+        ("S::hidden", private),
+        ("here", private),
+        ("everywhere", public),
+    ];
+    assert_eq!(visibilities(&found), expected);
+    let open = function(&found, "K::open");
+    let int = Type::integer(i128::from(i32::MIN), i128::from(i32::MAX));
+    let reference = Type::Reference(Box::new(int.clone()));
+    assert_eq!(parameters(&open), [("a", reference, REQUIRED), ("b", int, OPTIONAL)]);
+    assert_eq!(open.receiver, Some(Type::named("K")));
+    assert_eq!(function(&found, "K::count").receiver, None);
+    assert_eq!(function(&found, "everywhere").parameters, []);
+    let members: Vec<String> = record(&found, "K").fields.into_iter().map(|f| f.name).collect();
+    assert_eq!(members, ["x", "z"]);
 }
 
 #[cfg(feature = "zig")]
