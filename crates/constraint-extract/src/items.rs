@@ -96,6 +96,10 @@ impl<'r, 't> Reader<'r, 't> {
         let mut fields = Vec::new();
         for c in &self.children[i] {
             let f = &self.items[*c];
+            if f.kind == ItemKind::Method && self.language.has_structural_types() {
+                fields.extend(self.method_as_field(f));
+                continue;
+            }
             let is_field = matches!(f.kind, ItemKind::Field | ItemKind::PositionalField);
             if !is_field || f.is_static || self.is_prototype(*c) {
                 continue;
@@ -119,6 +123,19 @@ impl<'r, 't> Reader<'r, 't> {
             }
         }
         fields
+    }
+
+    /// A method is a member that whatever stands for its class must have. Its type is its own text,
+    /// which no value can be written for.
+    fn method_as_field(&self, method: &Item<'t>) -> Option<Field> {
+        let name = self.of(method.name?).to_owned();
+        let end = body_of(method.node).map_or(method.node.end_byte(), |body| body.start_byte());
+        let signature = self.text[method.node.start_byte()..end].trim();
+        (!method.is_static && name != "constructor").then(|| Field {
+            name,
+            ty: Type::named(signature),
+            presence: Presence::Required,
+        })
     }
 
     /// The type that is written at an item, for one of its declarators.

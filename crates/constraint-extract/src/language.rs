@@ -19,7 +19,10 @@ pub enum Language {
     /// TypeScript.
     #[cfg(feature = "typescript")]
     TypeScript,
-    /// JavaScript.
+    /// TypeScript with JSX, which takes the place of casts in angle brackets.
+    #[cfg(feature = "typescript")]
+    Tsx,
+    /// JavaScript, with or without JSX.
     #[cfg(feature = "javascript")]
     JavaScript,
     /// Go.
@@ -48,6 +51,8 @@ impl Language {
         Language::Python,
         #[cfg(feature = "typescript")]
         Language::TypeScript,
+        #[cfg(feature = "typescript")]
+        Language::Tsx,
         #[cfg(feature = "javascript")]
         Language::JavaScript,
         #[cfg(feature = "go")]
@@ -79,6 +84,8 @@ impl Language {
             Language::Python => &["py", "pyi"],
             #[cfg(feature = "typescript")]
             Language::TypeScript => &["ts", "mts", "cts"],
+            #[cfg(feature = "typescript")]
+            Language::Tsx => &["tsx"],
             #[cfg(feature = "javascript")]
             Language::JavaScript => &["js", "jsx", "mjs", "cjs"],
             #[cfg(feature = "go")]
@@ -102,6 +109,8 @@ impl Language {
             Language::Python => tree_sitter_python::LANGUAGE.into(),
             #[cfg(feature = "typescript")]
             Language::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
+            #[cfg(feature = "typescript")]
+            Language::Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
             #[cfg(feature = "javascript")]
             Language::JavaScript => tree_sitter_javascript::LANGUAGE.into(),
             #[cfg(feature = "go")]
@@ -124,7 +133,7 @@ impl Language {
             #[cfg(feature = "python")]
             Language::Python => include_str!("../queries/python.scm"),
             #[cfg(feature = "typescript")]
-            Language::TypeScript => include_str!("../queries/typescript.scm"),
+            Language::TypeScript | Language::Tsx => include_str!("../queries/typescript.scm"),
             #[cfg(feature = "javascript")]
             Language::JavaScript => include_str!("../queries/javascript.scm"),
             #[cfg(feature = "go")]
@@ -218,10 +227,15 @@ impl Language {
                 }
                 Some(_) => Visibility::Package,
             },
-            "ts" if is_member && matches!(said, "private" | "protected") => Visibility::Private,
-            "ts" | "js" if is_member => Visibility::Public,
-            "ts" | "js" | "zig" if said.is_empty() => Visibility::Private,
-            "ts" | "js" | "zig" => Visibility::Public,
+            "ts" | "tsx" | "js"
+                if is_member
+                    && (matches!(said, "private" | "protected") || name.starts_with('#')) =>
+            {
+                Visibility::Private
+            }
+            "ts" | "tsx" | "js" if is_member => Visibility::Public,
+            "ts" | "tsx" | "js" | "zig" if said.is_empty() => Visibility::Private,
+            "ts" | "tsx" | "js" | "zig" => Visibility::Public,
             "go" if name.starts_with(char::is_uppercase) => Visibility::Public,
             "go" => Visibility::Package,
             "java" if words().any(|word| word == "public") => Visibility::Public,
@@ -237,6 +251,11 @@ impl Language {
             "c" | "cpp" => Visibility::Public,
             _ => return None,
         })
+    }
+
+    /// A literal with the members of a class stands for it.
+    pub(crate) fn has_structural_types(self) -> bool {
+        self.is("ts") || self.is("tsx")
     }
 
     /// Methods name their receiver as the first parameter.

@@ -361,6 +361,102 @@ export function connect(url: string, options?: Options, on: (n: number) => void 
     assert!(found.iter().any(|b| matches!(b, Body::ErrorType(e) if e.function == "Client.send")));
 }
 
+/// Found by an audit: parameters of callbacks in a body were the function's own, `...rest` had to be
+/// given, methods of abstract classes and namespaces had no owner.
+#[cfg(feature = "typescript")]
+#[test]
+fn scopes_of_typescript() {
+    let text = r#"
+export function f(this: Window, x: number, ...rest: string[]): (z: number) => void {
+    xs.map((y: number): string => y);
+}
+export const arrow = (x: number): boolean => [x].some((y: number) => y > 1);
+const one = x => (y: number) => y;
+abstract class A { abstract go(n: number): void; static make(): A { return null; } #p: number; static s: number; }
+namespace N { export function k(x: number) {} }
+interface I { a: string; draw(x: number): void; hide?(): void }
+export { q } from "./q";
+const r = require("r");
+"#;
+    for language in [Language::TypeScript, Language::Tsx] {
+        let found = bodies(language, text);
+        let f = function(&found, "f");
+        assert_eq!(parameters(&f), [("x", Type::Float, REQUIRED)]);
+        assert_eq!(f.returns, Type::named("(z: number) => void"));
+        let arrow = function(&found, "arrow");
+        assert_eq!(parameters(&arrow), [("x", Type::Float, REQUIRED)]);
+        assert_eq!(arrow.returns, Type::Bool);
+        assert_eq!(parameters(&function(&found, "one")), [("x", Type::Unknown, REQUIRED)]);
+        assert_eq!(function(&found, "A.go").receiver, Some(Type::named("A")));
+        assert_eq!(function(&found, "A.make").receiver, None);
+        let members = |name| {
+            record(&found, name)
+                .fields
+                .into_iter()
+                .map(|f| (f.name, f.presence))
+                .collect::<Vec<_>>()
+        };
+        // An object without the method is none of the class.
+        assert_eq!(members("A"), [("go".to_owned(), REQUIRED), ("#p".to_owned(), REQUIRED)]);
+        let expected = [("a", REQUIRED), ("draw", REQUIRED), ("hide", OPTIONAL)];
+        assert_eq!(members("I"), expected.map(|(name, presence)| (name.to_owned(), presence)));
+        assert_eq!(record(&found, "I").fields[1].ty, Type::named("draw(x: number): void"));
+        let (public, private) = (Visibility::Public, Visibility::Private);
+        let seen = visibilities(&found);
+        for item in [("f", public), ("arrow", public), ("one", private), ("N.k", public)] {
+            assert!(seen.contains(&item), "{item:?} in {seen:?}");
+        }
+        assert_eq!(imports(&found), ["./q", "r"]);
+    }
+}
+
+/// What stands between tags is text.
+#[cfg(feature = "typescript")]
+#[test]
+fn jsx_yields_nothing() {
+    let found = extract(
+        Language::Tsx,
+        r#"
+export const Button = ({ title }: Props): JSX.Element => <b class="type M = 'x'">
+    function fake(x: number) class Fake import a from "fake"; // MARK {title}
+</b>;
+function App(n: number) { return <>{[1].map((m: string) => <i>assert</i>)}</>; }
+"#
+        .replace("MARK", concat!("TO", "DO"))
+        .as_str(),
+    );
+    assert_eq!(found.diagnostics, []);
+    let bodies: Vec<Body> = found.constraints.into_iter().map(|c| c.body).collect();
+    let names: Vec<&str> = bodies.iter().filter_map(Body::defines).collect();
+    assert_eq!(names, ["Button", "App"]);
+    assert_eq!(parameters(&function(&bodies, "App")), [("n", Type::Float, REQUIRED)]);
+    assert_eq!((imports(&bodies), holes(&bodies)), (vec![], vec![]));
+    assert!(!bodies.iter().any(|b| matches!(b, Body::Literals(_))));
+}
+
+/// Found by an audit: see `scopes_of_typescript`; patterns were no parameters at all.
+#[cfg(feature = "javascript")]
+#[test]
+fn scopes_of_javascript() {
+    let found = bodies(
+        Language::JavaScript,
+        "export default function f({ a, b }, c = (z) => z, [d], ...rest) { g(function (y) {}); h((w) => w); }\n\
+         const one = x => [1].map((y) => y);\nclass C { #p() {} static s() { throw new Error(\"MARK\"); } }\n\
+         const r = require(\"r\"); const t = <b>function no() {}</b>;"
+            .replace("MARK", "not implemented")
+            .as_str(),
+    );
+    let expected = [("", REQUIRED), ("c", OPTIONAL), ("", REQUIRED)];
+    let f = function(&found, "f");
+    assert!(parameters(&f).into_iter().map(|(name, _, presence)| (name, presence)).eq(expected));
+    assert_eq!(parameters(&function(&found, "one")), [("x", Type::Unknown, REQUIRED)]);
+    assert_eq!(function(&found, "C.s").receiver, None);
+    assert!(visibilities(&found).contains(&("C.#p", Visibility::Private)));
+    assert_eq!(holes(&found), [("C.s".to_owned(), Type::Unknown)]);
+    assert_eq!(imports(&found), ["r"]);
+    assert!(!found.iter().any(|b| b.defines() == Some("no")));
+}
+
 #[cfg(feature = "javascript")]
 #[test]
 fn javascript() {
@@ -548,6 +644,11 @@ fn zig() {
 fn paths_have_languages() {
     #[cfg(feature = "rust")]
     assert_eq!(Language::of_path("a/b.rs"), Some(Language::Rust));
+    #[cfg(feature = "typescript")]
+    assert_eq!(
+        ["a.ts", "a.tsx"].map(Language::of_path),
+        [Some(Language::TypeScript), Some(Language::Tsx)]
+    );
     assert_eq!(Language::of_path("a/b.unknown"), None);
     assert_eq!(Language::of_path("rs"), None);
 }
