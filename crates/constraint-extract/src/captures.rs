@@ -32,6 +32,7 @@ pub(crate) enum ItemKind {
     Function,
     Method,
     Parameters,
+    EndOfPositions,
     Parameter,
     OptionalParameter,
     BareParameter,
@@ -60,6 +61,9 @@ enum Attribute {
     Declarator,
     Section,
     Static,
+    Foreign,
+    Names,
+    Owner,
 }
 
 /// An item of the tree with what belongs to it.
@@ -74,11 +78,17 @@ pub(crate) struct Item<'t> {
     pub(crate) modifiers: Option<Node<'t>>,
     pub(crate) visibility: Option<Node<'t>>,
     pub(crate) of_trait: Option<Node<'t>>,
+    /// The type that this belongs to, where that stands beside it and not around it.
+    pub(crate) owner: Option<Node<'t>>,
+    /// Further names of the same type.
+    pub(crate) more_names: Vec<Node<'t>>,
     /// C's declarators, one for each name.
     pub(crate) declarators: Vec<Node<'t>>,
     /// What the members from here on are as visible as, until the next such word.
     pub(crate) section: Option<Node<'t>>,
     pub(crate) is_static: bool,
+    /// Written in another language.
+    pub(crate) is_foreign: bool,
     pub(crate) is_optional: bool,
     pub(crate) is_enum: bool,
 }
@@ -102,6 +112,7 @@ fn role(capture: &str) -> Role {
         "function" => Role::Item(I::Function),
         "function.method" => Role::Item(I::Method),
         "parameters" => Role::Item(I::Parameters),
+        "parameter.end" => Role::Item(I::EndOfPositions),
         "parameter" => Role::Item(I::Parameter),
         "parameter.optional" => Role::Item(I::OptionalParameter),
         "parameter.bare" => Role::Item(I::BareParameter),
@@ -126,6 +137,9 @@ fn role(capture: &str) -> Role {
         "declarator" => Role::Attribute(A::Declarator),
         "section" => Role::Attribute(A::Section),
         "static" => Role::Attribute(A::Static),
+        "foreign" => Role::Attribute(A::Foreign),
+        "names" => Role::Attribute(A::Names),
+        "owner" => Role::Attribute(A::Owner),
         _ => Role::Filter,
     }
 }
@@ -175,9 +189,12 @@ pub(crate) fn items<'t>(node: Node<'t>, text: &str, language: Language) -> Vec<I
                     modifiers: None,
                     visibility: parent.and_then(|p| items[p].section),
                     of_trait: None,
+                    owner: None,
+                    more_names: Vec::new(),
                     declarators: Vec::new(),
                     section: None,
                     is_static: false,
+                    is_foreign: false,
                     is_optional: kind == ItemKind::OptionalParameter,
                     is_enum: kind == ItemKind::Enum,
                 });
@@ -201,6 +218,8 @@ fn accepts(kind: ItemKind, attribute: Attribute) -> bool {
         A::Returns | A::Modifiers => matches!(kind, I::Function | I::Method),
         A::EnumBase | A::Section => kind == I::Struct,
         A::Static => matches!(kind, I::Function | I::Method | I::Field),
+        A::Foreign | A::Owner => kind == I::Function,
+        A::Names => matches!(kind, I::Parameter | I::Field),
         A::Declarator => {
             matches!(kind, I::Function | I::Parameter | I::OptionalParameter | I::Field)
         }
@@ -211,9 +230,17 @@ fn accepts(kind: ItemKind, attribute: Attribute) -> bool {
         A::Type => {
             matches!(kind, I::Parameter | I::OptionalParameter | I::Field | I::Alias)
         }
-        A::Name => {
-            !matches!(kind, I::Import | I::Comment | I::Hole | I::Assert | I::Raise | I::Parameters)
-        }
+        A::Name => !matches!(
+            kind,
+            I::Import
+                | I::Comment
+                | I::Hole
+                | I::Assert
+                | I::Raise
+                | I::Parameters
+                | I::EndOfPositions
+                | I::Receiver
+        ),
     }
 }
 
@@ -234,6 +261,10 @@ impl<'t> Item<'t> {
             // The latest counts.
             Attribute::Section => return self.section = Some(node),
             Attribute::Static => return self.is_static = true,
+            Attribute::Foreign => return self.is_foreign = true,
+            Attribute::Names if self.name.is_some() => return self.more_names.push(node),
+            Attribute::Names => &mut self.name,
+            Attribute::Owner => &mut self.owner,
             Attribute::Optional => return self.is_optional = true,
             Attribute::EnumBase => return self.is_enum = true,
         };

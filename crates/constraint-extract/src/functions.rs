@@ -10,6 +10,7 @@ use tree_sitter::Node;
 use crate::captures::{Item, ItemKind};
 use crate::declarators::Declared;
 use crate::items::{Reader, body_of};
+use crate::language::ExplicitSelf;
 use crate::ranges::ranges;
 
 impl<'r, 't> Reader<'r, 't> {
@@ -19,21 +20,39 @@ impl<'r, 't> Reader<'r, 't> {
         let modifiers = item.modifiers.map_or("", |node| self.of(node));
         // A constructor of C++ is not called by its name, and has no result.
         let is_constructor = !item.declarators.is_empty() && item.returns.or(item.ty).is_none();
-        if modifiers.contains("unsafe") || is_constructor {
+        if modifiers.contains("unsafe") || item.is_foreign || is_constructor {
             return;
         }
-        let mut parameters = Vec::new();
         let mut receiver = self.receiver_of(i, &name);
+        let mut parameters = Vec::new();
+        let mut names = BTreeSet::new();
+        let mut by_name = false;
         for (at, p) in self.parameters_of(i).enumerate() {
             let item = &self.items[p];
-            let name = item.name.map_or("", |node| self.of(node)).to_owned();
-            if at == 0 && self.is_receiver(i, &name) {
-                receiver = self.self_type(i).or(Some(Type::Unknown));
+            if item.kind == ItemKind::EndOfPositions {
+                by_name = true;
                 continue;
             }
-            let ty = self.declared_type(p, item.declarators.first().copied());
+            if at == 0 && self.has_receiver_first(i, p) {
+                receiver =
+                    if self.items[i].is_static { None } else { self.self_type(i).or(receiver) };
+                continue;
+            }
+            let mut ty = self.declared_type(p, item.declarators.first().copied());
             let presence = if item.is_optional { Presence::Optional } else { Presence::Required };
-            parameters.push(Parameter { name, ty, presence });
+            let own = item.name.map_or("", |node| self.of(node));
+            for name in std::iter::once(own).chain(item.more_names.iter().map(|n| self.of(*n))) {
+                names.extend((!name.is_empty()).then(|| name.to_owned()));
+                // Calls give arguments by position, and no position reaches this one: it is left
+                // out if it may be, or has a type that no expression has.
+                if by_name && item.is_optional {
+                    continue;
+                }
+                if by_name {
+                    ty = Type::named(format!("{name}={}", item.ty.map_or("", |ty| self.of(ty))));
+                }
+                parameters.push(Parameter { name: name.to_owned(), ty: ty.clone(), presence });
+            }
         }
         let mut returns = self.result_of(i);
         if modifiers.contains("async") {
@@ -44,8 +63,6 @@ impl<'r, 't> Reader<'r, 't> {
             let body = Body::ErrorType(ErrorType { function: name.clone(), error });
             self.emit(Kind::TypeSafety, node, body);
         }
-        let names: BTreeSet<String> =
-            parameters.iter().map(|p| p.name.clone()).filter(|n| !n.is_empty()).collect();
         self.assertions(i, &name, &names);
         if !names.is_empty() {
             let body = Body::Names(Names { scope: name.clone(), names });
@@ -105,9 +122,16 @@ impl<'r, 't> Reader<'r, 't> {
     }
 
     /// Whether the first parameter of a function is what it is called on.
-    fn is_receiver(&self, i: usize, name: &str) -> bool {
+    fn has_receiver_first(&self, i: usize, first: usize) -> bool {
         let in_type = self.items[i].parent.is_some_and(|p| self.items[p].kind == ItemKind::Struct);
-        in_type && self.language.has_explicit_self() && matches!(name, "self" | "cls")
+        let name = self.items[first].name.map_or("", |node| self.of(node));
+        match self.language.explicit_self() {
+            _ if !in_type => false,
+            // A static method has none, but one of the class has the class.
+            ExplicitSelf::First => !self.items[i].is_static || name == "cls",
+            ExplicitSelf::Named => name == "self",
+            ExplicitSelf::No => false,
+        }
     }
 
     /// What a function fails with: the second argument of a `Result`, or what it throws.
@@ -115,6 +139,17 @@ impl<'r, 't> Reader<'r, 't> {
         if let Type::Named(NamedType { name, arguments }) = returns
             && name.ends_with("Result")
             && let [_, error] = arguments.as_slice()
+        {
+            // Zig may leave open which errors there are.
+            return Some(error.clone()).filter(|error| *error != Type::Unknown);
+        }
+        // Go's last result.
+        let last = match returns {
+            Type::Tuple(types) => types.last(),
+            one => Some(one),
+        };
+        if let Some(error @ Type::Named(NamedType { name, .. })) = last
+            && name == "error"
         {
             return Some(error.clone());
         }
@@ -181,5 +216,5 @@ fn is_all_of(condition: Node<'_>, statement: Node<'_>) -> bool {
 
 fn is_parameter(item: &Item<'_>) -> bool {
     use ItemKind as I;
-    matches!(item.kind, I::Parameter | I::OptionalParameter | I::BareParameter)
+    matches!(item.kind, I::Parameter | I::OptionalParameter | I::BareParameter | I::EndOfPositions)
 }

@@ -73,8 +73,7 @@ impl<'r, 't> Reader<'r, 't> {
             ItemKind::Struct => self.structure(i),
             ItemKind::Enum => self.enumeration(i),
             ItemKind::Import => {
-                let path = self.of(item.node).trim_matches(['"', '<', '>']);
-                self.found.imports.insert(path.split_whitespace().collect());
+                self.found.imports.insert(import_path(self.of(item.node)));
             }
             ItemKind::Alias => self.alias(i),
             ItemKind::Hole => self.hole(i),
@@ -117,8 +116,9 @@ impl<'r, 't> Reader<'r, 't> {
                     (self.of(name).to_owned(), self.declared_type(*c, Some(*declarator)));
                 fields.push(Field { name, ty, presence });
             }
-            if let (Some(name), [], ItemKind::Field) = (f.name, &*f.declarators, f.kind) {
-                let (name, ty) = (self.of(name).to_owned(), self.declared_type(*c, None));
+            let names = f.name.iter().chain(&f.more_names);
+            for name in names.filter(|_| f.kind == ItemKind::Field && f.declarators.is_empty()) {
+                let (name, ty) = (self.of(*name).to_owned(), self.declared_type(*c, None));
                 fields.push(Field { name, ty, presence });
             }
         }
@@ -170,6 +170,7 @@ impl<'r, 't> Reader<'r, 't> {
                     return item.name.map(|node| parse(self.of(node), self.language));
                 }
                 ItemKind::Scope => return None,
+                _ if item.owner.is_some() => return self.owner_of(item).map(Type::named),
                 _ => at = item.parent,
             }
         }
@@ -272,7 +273,8 @@ impl<'r, 't> Reader<'r, 't> {
             self.found.names.insert(name.to_owned());
         }
         // What belongs to a trait is as visible as the trait is.
-        if parent.is_some_and(|p| p.of_trait.is_some() || p.node.kind() == "trait_item") {
+        const TRAITS: [&str; 2] = ["trait_item", "interface_declaration"];
+        if parent.is_some_and(|p| p.of_trait.is_some() || TRAITS.contains(&p.node.kind())) {
             return;
         }
         let said = item.visibility.map_or("", |node| self.of(node));
@@ -311,10 +313,17 @@ impl<'r, 't> Reader<'r, 't> {
                 }
                 None => own.to_owned(),
             });
+            parts.extend(self.owner_of(item).map(str::to_owned));
             at = item.parent;
         }
         parts.reverse();
         Some(parts.join(self.language.path_separator()))
+    }
+
+    /// The type that stands beside an item: `P` of `(p *P[T])`.
+    fn owner_of(&self, item: &Item<'t>) -> Option<&'r str> {
+        let owner = self.of(item.owner?).trim_start_matches('*');
+        owner.split('[').next()
     }
 
     fn in_tests(&self, i: usize) -> bool {
@@ -359,6 +368,13 @@ impl<'r, 't> Reader<'r, 't> {
         };
         self.found.constraints.push(constraint);
     }
+}
+
+/// A path without what is around it: quotes, the words of Java, spaces but for those around `as`.
+fn import_path(text: &str) -> String {
+    let mut words = text.trim_matches(['"', '<', '>', ';']).split_whitespace().peekable();
+    while words.next_if(|word| matches!(*word, "import" | "static")).is_some() {}
+    words.map(|word| if word == "as" { " as " } else { word }).collect()
 }
 
 /// What a function does; that of a function behind a variable is its value's.

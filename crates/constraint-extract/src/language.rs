@@ -249,6 +249,8 @@ impl Language {
                 Visibility::Private
             }
             "c" | "cpp" => Visibility::Public,
+            "py" if name.starts_with('_') && !name.ends_with("__") => Visibility::Private,
+            "py" => Visibility::Public,
             _ => return None,
         })
     }
@@ -258,12 +260,27 @@ impl Language {
         self.is("ts") || self.is("tsx")
     }
 
-    /// Methods name their receiver as the first parameter.
-    pub(crate) fn has_explicit_self(self) -> bool {
-        self.is("py")
+    /// Where methods name what they are called on.
+    pub(crate) fn explicit_self(self) -> ExplicitSelf {
+        match self.extensions()[0] {
+            "py" => ExplicitSelf::First,
+            "zig" => ExplicitSelf::Named,
+            _ => ExplicitSelf::No,
+        }
     }
 
-    fn is(self, extension: &str) -> bool {
+    pub(crate) fn is(self, extension: &str) -> bool {
         self.extensions().contains(&extension)
     }
+}
+
+/// Whether a method's parameters begin with what it is called on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExplicitSelf {
+    /// It is not among them.
+    No,
+    /// The first one is, whatever it is called.
+    First,
+    /// The first one is, if it is called `self`.
+    Named,
 }
