@@ -62,6 +62,7 @@ enum Attribute {
     Section,
     Static,
     Foreign,
+    AliasType,
     Names,
     Owner,
 }
@@ -138,6 +139,7 @@ fn role(capture: &str) -> Role {
         "section" => Role::Attribute(A::Section),
         "static" => Role::Attribute(A::Static),
         "foreign" => Role::Attribute(A::Foreign),
+        "alias.type" => Role::Attribute(A::AliasType),
         "names" => Role::Attribute(A::Names),
         "owner" => Role::Attribute(A::Owner),
         _ => Role::Filter,
@@ -171,6 +173,11 @@ pub(crate) fn items<'t>(node: Node<'t>, text: &str, language: Language) -> Vec<I
         match role {
             Role::Item(kind) => {
                 let parent = open.last().copied();
+                // What is called by a choice of literals inside of something is its own affair.
+                let within = parent.is_some_and(|p| items[p].kind != ItemKind::Scope);
+                if kind == ItemKind::Alias && within {
+                    continue;
+                }
                 // Two patterns may find the same item.
                 if parent.is_some_and(|p| items[p].node.id() == node.id() && items[p].kind == kind)
                 {
@@ -218,6 +225,7 @@ fn accepts(kind: ItemKind, attribute: Attribute) -> bool {
         A::Returns | A::Modifiers => matches!(kind, I::Function | I::Method),
         A::EnumBase | A::Section => kind == I::Struct,
         A::Static => matches!(kind, I::Function | I::Method | I::Field),
+        A::AliasType => kind == I::Alias,
         A::Foreign | A::Owner => kind == I::Function,
         A::Names => matches!(kind, I::Parameter | I::Field),
         A::Declarator => {
@@ -248,7 +256,7 @@ impl<'t> Item<'t> {
     fn set(&mut self, attribute: Attribute, node: Node<'t>) {
         let slot = match attribute {
             Attribute::Name => &mut self.name,
-            Attribute::Type => &mut self.ty,
+            Attribute::Type | Attribute::AliasType => &mut self.ty,
             Attribute::Returns => &mut self.returns,
             Attribute::Value => &mut self.value,
             Attribute::Modifiers => &mut self.modifiers,
