@@ -140,12 +140,21 @@ pub(crate) fn finish<'f>(
     let mut out = Extraction::default();
     let (mut imports, mut names) = (BTreeSet::new(), BTreeSet::new());
     for (first_row, found) in parts {
-        let mut found = found.into_owned();
-        imports.append(&mut found.imports);
-        names.append(&mut found.names);
+        let constraints = match found {
+            Cow::Owned(found) => {
+                imports.extend(found.imports);
+                names.extend(found.names);
+                found.constraints
+            }
+            Cow::Borrowed(found) => {
+                imports.extend(found.imports.iter().cloned());
+                names.extend(found.names.iter().cloned());
+                found.constraints.clone()
+            }
+        };
         // Room for the two about the whole file: one more than there is room for would double it.
-        out.constraints.reserve(found.constraints.len() + 2);
-        out.constraints.extend(found.constraints.into_iter().map(|mut c| {
+        out.constraints.reserve(constraints.len() + 2);
+        out.constraints.extend(constraints.into_iter().map(|mut c| {
             c.origin.line += first_row + 1;
             c
         }));
