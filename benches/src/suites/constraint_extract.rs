@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
-use edgekit_constraint_extract::{Document, Extractor, Language, SourceFile};
+use edgekit_constraint_extract::{Document, Extractor, Language, Limits, SourceFile};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tree_sitter::Parser;
 
@@ -52,6 +52,11 @@ fn files(folder: &Path, extension: &str, most: usize) -> Rc<[(String, String)]> 
     all.into_iter().step_by(step).collect()
 }
 
+/// An extractor for one file, which keeps what it says as any does.
+fn fresh() -> Extractor {
+    Extractor::new(Limits { max_files: 1, ..Limits::default() })
+}
+
 fn python_library() -> Option<PathBuf> {
     let lib = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|e| e.path());
     lib.filter(|p| p.join("os.py").exists()).max()
@@ -70,7 +75,7 @@ fn corpus(
         return;
     }
     let extract = move |(file, text): &(String, String)| {
-        Extractor::new(1).extract(&SourceFile { file, language, text }).map(|e| e.constraints.len())
+        fresh().extract(&SourceFile { file, language, text }).map(|e| e.constraints.len())
     };
     let found: usize = files.iter().filter_map(|f| extract(f).ok()).sum();
     let lines: usize = files.iter().map(|(_, text)| text.lines().count()).sum();
@@ -124,7 +129,7 @@ fn one_file(suite: &mut Suite, files: &Rc<[(String, String)]>) {
     let Ok(mut document) = Document::open("a.rs", Language::Rust, &text) else { return };
     let source = |text: &str| {
         let source = SourceFile { file: "a.rs", language: Language::Rust, text };
-        Extractor::new(1).extract(&source).map(|e| e.constraints.len()).unwrap_or(0)
+        fresh().extract(&source).map(|e| e.constraints.len()).unwrap_or(0)
     };
     let (kept, whole) = (document.extraction().constraints.len(), source(&text));
     suite.check("constraint-extract/file", kept == whole && whole > 0, || {

@@ -18,6 +18,7 @@
 (macro_invocation macro: (identifier) @assert.name (token_tree) @assert
   (#any-of? @assert.name "assert" "debug_assert"))
 (line_comment) @comment
+(block_comment) @comment
 
 ; What they are called and made of.
 (mod_item name: (_) @name)
@@ -37,6 +38,8 @@
 (function_item return_type: (_) @returns)
 (function_signature_item return_type: (_) @returns)
 (function_item (function_modifiers) @modifiers)
+(function_signature_item (function_modifiers) @modifiers)
+(foreign_mod_item body: (declaration_list (function_signature_item name: (_) @foreign)))
 (function_item (visibility_modifier) @visibility)
 (struct_item (visibility_modifier) @visibility)
 (enum_item (visibility_modifier) @visibility)

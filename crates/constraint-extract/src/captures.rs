@@ -11,6 +11,7 @@ use streaming_iterator::StreamingIterator;
 use tree_sitter::{Node, QueryCursor};
 
 use crate::Language;
+use crate::declarators::Declared;
 
 /// What a capture's name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) enum ItemKind {
     BareVariant,
     Function,
     Method,
+    Parameters,
+    EndOfPositions,
     Parameter,
     OptionalParameter,
     BareParameter,
@@ -55,6 +58,13 @@ enum Attribute {
     Trait,
     Modifiers,
     EnumBase,
+    Declarator,
+    Section,
+    Static,
+    Foreign,
+    AliasType,
+    Names,
+    Owner,
 }
 
 /// An item of the tree with what belongs to it.
@@ -69,12 +79,24 @@ pub(crate) struct Item<'t> {
     pub(crate) modifiers: Option<Node<'t>>,
     pub(crate) visibility: Option<Node<'t>>,
     pub(crate) of_trait: Option<Node<'t>>,
+    /// The type that this belongs to, where that stands beside it and not around it.
+    pub(crate) owner: Option<Node<'t>>,
+    /// Further names of the same type.
+    pub(crate) more_names: Vec<Node<'t>>,
+    /// C's declarators, one for each name.
+    pub(crate) declarators: Vec<Node<'t>>,
+    /// What the members from here on are as visible as, until the next such word.
+    pub(crate) section: Option<Node<'t>>,
+    pub(crate) is_static: bool,
+    /// Written in another language.
+    pub(crate) is_foreign: bool,
     pub(crate) is_optional: bool,
     pub(crate) is_enum: bool,
 }
 
 fn roles(language: Language) -> &'static [Role] {
-    static ROLES: [OnceLock<Vec<Role>>; 9] = [const { OnceLock::new() }; 9];
+    static ROLES: [OnceLock<Vec<Role>>; Language::MOST] =
+        [const { OnceLock::new() }; Language::MOST];
     ROLES[language as usize]
         .get_or_init(|| language.query().capture_names().iter().map(|name| role(name)).collect())
 }
@@ -90,6 +112,8 @@ fn role(capture: &str) -> Role {
         "variant.bare" => Role::Item(I::BareVariant),
         "function" => Role::Item(I::Function),
         "function.method" => Role::Item(I::Method),
+        "parameters" => Role::Item(I::Parameters),
+        "parameter.end" => Role::Item(I::EndOfPositions),
         "parameter" => Role::Item(I::Parameter),
         "parameter.optional" => Role::Item(I::OptionalParameter),
         "parameter.bare" => Role::Item(I::BareParameter),
@@ -111,6 +135,13 @@ fn role(capture: &str) -> Role {
         "trait" => Role::Attribute(A::Trait),
         "modifiers" => Role::Attribute(A::Modifiers),
         "enum.base" => Role::Attribute(A::EnumBase),
+        "declarator" => Role::Attribute(A::Declarator),
+        "section" => Role::Attribute(A::Section),
+        "static" => Role::Attribute(A::Static),
+        "foreign" => Role::Attribute(A::Foreign),
+        "alias.type" => Role::Attribute(A::AliasType),
+        "names" => Role::Attribute(A::Names),
+        "owner" => Role::Attribute(A::Owner),
         _ => Role::Filter,
     }
 }
@@ -142,6 +173,11 @@ pub(crate) fn items<'t>(node: Node<'t>, text: &str, language: Language) -> Vec<I
         match role {
             Role::Item(kind) => {
                 let parent = open.last().copied();
+                // What is called by a choice of literals inside of something is its own affair.
+                let within = parent.is_some_and(|p| items[p].kind != ItemKind::Scope);
+                if kind == ItemKind::Alias && within {
+                    continue;
+                }
                 // Two patterns may find the same item.
                 if parent.is_some_and(|p| items[p].node.id() == node.id() && items[p].kind == kind)
                 {
@@ -158,8 +194,14 @@ pub(crate) fn items<'t>(node: Node<'t>, text: &str, language: Language) -> Vec<I
                     returns: None,
                     value: None,
                     modifiers: None,
-                    visibility: None,
+                    visibility: parent.and_then(|p| items[p].section),
                     of_trait: None,
+                    owner: None,
+                    more_names: Vec::new(),
+                    declarators: Vec::new(),
+                    section: None,
+                    is_static: false,
+                    is_foreign: false,
                     is_optional: kind == ItemKind::OptionalParameter,
                     is_enum: kind == ItemKind::Enum,
                 });
@@ -181,7 +223,14 @@ fn accepts(kind: ItemKind, attribute: Attribute) -> bool {
     use ItemKind as I;
     match attribute {
         A::Returns | A::Modifiers => matches!(kind, I::Function | I::Method),
-        A::EnumBase => kind == I::Struct,
+        A::EnumBase | A::Section => kind == I::Struct,
+        A::Static => matches!(kind, I::Function | I::Method | I::Field),
+        A::AliasType => kind == I::Alias,
+        A::Foreign | A::Owner => kind == I::Function,
+        A::Names => matches!(kind, I::Parameter | I::Field),
+        A::Declarator => {
+            matches!(kind, I::Function | I::Parameter | I::OptionalParameter | I::Field)
+        }
         A::Visibility => matches!(kind, I::Function | I::Method | I::Struct | I::Enum | I::Alias),
         A::Trait => kind == I::Scope,
         A::Value => matches!(kind, I::Variant | I::Field),
@@ -189,7 +238,17 @@ fn accepts(kind: ItemKind, attribute: Attribute) -> bool {
         A::Type => {
             matches!(kind, I::Parameter | I::OptionalParameter | I::Field | I::Alias)
         }
-        A::Name => !matches!(kind, I::Import | I::Comment | I::Hole | I::Assert | I::Raise),
+        A::Name => !matches!(
+            kind,
+            I::Import
+                | I::Comment
+                | I::Hole
+                | I::Assert
+                | I::Raise
+                | I::Parameters
+                | I::EndOfPositions
+                | I::Receiver
+        ),
     }
 }
 
@@ -197,12 +256,23 @@ impl<'t> Item<'t> {
     fn set(&mut self, attribute: Attribute, node: Node<'t>) {
         let slot = match attribute {
             Attribute::Name => &mut self.name,
-            Attribute::Type => &mut self.ty,
+            Attribute::Type | Attribute::AliasType => &mut self.ty,
             Attribute::Returns => &mut self.returns,
             Attribute::Value => &mut self.value,
             Attribute::Modifiers => &mut self.modifiers,
             Attribute::Visibility => &mut self.visibility,
             Attribute::Trait => &mut self.of_trait,
+            Attribute::Declarator => {
+                self.name = self.name.or(Declared::by(node).name);
+                return self.declarators.push(node);
+            }
+            // The latest counts.
+            Attribute::Section => return self.section = Some(node),
+            Attribute::Static => return self.is_static = true,
+            Attribute::Foreign => return self.is_foreign = true,
+            Attribute::Names if self.name.is_some() => return self.more_names.push(node),
+            Attribute::Names => &mut self.name,
+            Attribute::Owner => &mut self.owner,
             Attribute::Optional => return self.is_optional = true,
             Attribute::EnumBase => return self.is_enum = true,
         };

@@ -1,5 +1,6 @@
 //! A file under edit: the tree and what each top-level item said are kept from edit to edit.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ impl Document {
             kept.insert(id, Arc::clone(&found));
             parts.push((row as u32, found));
         }
-        let parts_of = parts.iter().map(|(row, found)| (*row, &**found));
+        let parts_of = parts.iter().map(|(row, found)| (*row, Cow::Borrowed(&**found)));
         let extraction = finish(&self.file, &self.tree, parts_of);
         self.items = kept;
         extraction

@@ -1,7 +1,8 @@
 //! The extractor: files to constraints, in parallel, cached by content.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use edgekit_constraint_ir::{
     Body, Constraint, ContentId, Imports, Kind, Names, Origin, Rule, Source,
@@ -10,7 +11,8 @@ use rayon::prelude::*;
 use tree_sitter::{Node, Parser, Tree};
 
 use crate::items::{Found, extract};
-use crate::{Error, ErrorKind, Language};
+use crate::kept::Kept;
+use crate::{Error, ErrorKind, Language, Limits, Stats};
 
 /// A file to extract from.
 #[derive(Clone, Debug)]
@@ -48,42 +50,45 @@ impl Extraction {
     pub const MAX_DIAGNOSTICS: usize = 100;
 }
 
-/// Extracts constraints and keeps what it has extracted by content, language and file name.
+/// Extracts constraints and keeps what it has extracted, by text, language and file name. What was
+/// not asked for the longest time is forgotten first.
 #[derive(Debug)]
 pub struct Extractor {
-    kept: Mutex<HashMap<ContentId, Arc<Extraction>>>,
-    max_kept: usize,
+    kept: Kept,
 }
 
 impl Default for Extractor {
     fn default() -> Self {
-        Extractor::new(4096)
+        Extractor::new(Limits::default())
     }
 }
 
 impl Extractor {
-    /// An extractor that keeps at most so many files; when there are more, all are forgotten.
-    pub fn new(max_kept: usize) -> Self {
-        Extractor { kept: Mutex::default(), max_kept }
+    /// An extractor that keeps so much and no more.
+    pub fn new(limits: Limits) -> Self {
+        Extractor { kept: Kept::new(limits) }
     }
 
-    /// The constraints of a file. For a file that has not changed: a hash of the text.
+    /// What is kept, and how often that helped.
+    pub fn stats(&self) -> Stats {
+        self.kept.stats()
+    }
+
+    /// The constraints of a file. For a file that has not changed: a hash of the text and a
+    /// comparison with the one that is kept.
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`] from 4 GiB on; [`ErrorKind::Parse`] if the parser gave up.
     pub fn extract(&self, source: &SourceFile<'_>) -> Result<Arc<Extraction>, Error> {
         let id = content_id(source);
-        if let Some(found) = self.kept().get(&id) {
-            return Ok(Arc::clone(found));
+        if let Some(found) = self.kept.get(id, source) {
+            return Ok(found);
         }
         let tree = parse(source.text, source.language, None)?;
         let found = extract(tree.root_node(), 0, source.text, source.file, source.language);
-        let extraction = Arc::new(finish(source.file, &tree, std::iter::once((0, &found))));
-        let mut kept = self.kept();
-        if kept.len() >= self.max_kept {
-            kept.clear();
-        }
-        kept.insert(id, Arc::clone(&extraction));
+        let extraction =
+            Arc::new(finish(source.file, &tree, std::iter::once((0, Cow::Owned(found)))));
+        self.kept.insert(id, source, &extraction);
         Ok(extraction)
     }
 
@@ -97,10 +102,6 @@ impl Extractor {
         let mut found: Vec<_> = order.into_iter().par_bridge().map(extract).collect();
         found.sort_unstable_by_key(|(i, _)| *i);
         found.into_iter().map(|(_, extraction)| extraction).collect()
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<ContentId, Arc<Extraction>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,15 +135,26 @@ pub(crate) fn parse(text: &str, language: Language, old: Option<&Tree>) -> Resul
 pub(crate) fn finish<'f>(
     file: &str,
     tree: &Tree,
-    parts: impl Iterator<Item = (u32, &'f Found)>,
+    parts: impl Iterator<Item = (u32, Cow<'f, Found>)>,
 ) -> Extraction {
     let mut out = Extraction::default();
     let (mut imports, mut names) = (BTreeSet::new(), BTreeSet::new());
     for (first_row, found) in parts {
-        imports.extend(found.imports.iter().cloned());
-        names.extend(found.names.iter().cloned());
-        out.constraints.extend(found.constraints.iter().map(|c| {
-            let mut c = c.clone();
+        let constraints = match found {
+            Cow::Owned(found) => {
+                imports.extend(found.imports);
+                names.extend(found.names);
+                found.constraints
+            }
+            Cow::Borrowed(found) => {
+                imports.extend(found.imports.iter().cloned());
+                names.extend(found.names.iter().cloned());
+                found.constraints.clone()
+            }
+        };
+        // Room for the two about the whole file: one more than there is room for would double it.
+        out.constraints.reserve(constraints.len() + 2);
+        out.constraints.extend(constraints.into_iter().map(|mut c| {
             c.origin.line += first_row + 1;
             c
         }));

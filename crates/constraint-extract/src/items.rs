@@ -3,16 +3,15 @@
 use std::collections::BTreeSet;
 
 use edgekit_constraint_ir::{
-    Body, Confidence, Constraint, Enforcement, EnumDef, ErrorType, Field, Function, Hole, Kind,
-    Literals, NamedType, Names, Origin, Parameter, Presence, Priority, Range, Shape, Source,
-    StructDef, Type, Variant, VisibilityOf,
+    Body, Confidence, Constraint, Enforcement, EnumDef, Field, Hole, Kind, Literals, Origin,
+    Presence, Priority, Shape, Source, StructDef, Type, Variant, VisibilityOf,
 };
 use tree_sitter::Node;
 
 use crate::Language;
 use crate::captures::{Item, ItemKind, items};
-use crate::ranges::ranges;
-use crate::types::{literal, parse};
+use crate::declarators::Declared;
+use crate::types::{literal, parse, with_self};
 
 /// What a part of a file yields. Lines are counted from the part's first.
 #[derive(Clone, Debug, Default)]
@@ -54,12 +53,12 @@ pub(crate) fn extract(
     reader.found
 }
 
-struct Reader<'r, 't> {
-    items: &'r [Item<'t>],
-    children: &'r [Vec<usize>],
-    text: &'r str,
+pub(crate) struct Reader<'r, 't> {
+    pub(crate) items: &'r [Item<'t>],
+    pub(crate) children: &'r [Vec<usize>],
+    pub(crate) text: &'r str,
     file: &'r str,
-    language: Language,
+    pub(crate) language: Language,
     first_row: usize,
     found: Found,
 }
@@ -69,96 +68,17 @@ impl<'r, 't> Reader<'r, 't> {
         let item = &self.items[i];
         match item.kind {
             ItemKind::Function | ItemKind::Method => self.function(i),
+            ItemKind::Field if self.is_prototype(i) => self.function(i),
             ItemKind::Struct if item.is_enum => self.enumeration(i),
             ItemKind::Struct => self.structure(i),
             ItemKind::Enum => self.enumeration(i),
             ItemKind::Import => {
-                let path = self.of(item.node).trim_matches(['"', '<', '>']);
-                self.found.imports.insert(path.split_whitespace().collect());
+                self.found.imports.insert(import_path(self.of(item.node)));
             }
             ItemKind::Alias => self.alias(i),
             ItemKind::Hole => self.hole(i),
             ItemKind::Comment => self.comment(i),
             _ => {}
-        }
-    }
-
-    fn function(&mut self, i: usize) {
-        let item = &self.items[i];
-        let Some(name) = self.visible_name(i) else { return };
-        let modifiers = item.modifiers.map_or("", |node| self.of(node));
-        if modifiers.contains("unsafe") {
-            return;
-        }
-        let mut receiver = self.children[i]
-            .iter()
-            .any(|c| self.items[*c].kind == ItemKind::Receiver)
-            .then_some(Type::Unknown);
-        if item.kind == ItemKind::Method {
-            receiver = Some(Type::Unknown);
-        }
-        let mut parameters = Vec::new();
-        for (at, p) in
-            self.children[i].iter().map(|c| &self.items[*c]).filter(|p| is_parameter(p)).enumerate()
-        {
-            let name = p.name.map_or("", |node| self.of(node)).to_owned();
-            let in_class = item.parent.is_some_and(|p| self.items[p].kind == ItemKind::Struct);
-            if at == 0
-                && in_class
-                && self.language.has_explicit_self()
-                && matches!(&*name, "self" | "cls")
-            {
-                receiver = Some(Type::Unknown);
-                continue;
-            }
-            let ty = p.ty.map_or(Type::Unknown, |node| parse(self.of(node), self.language));
-            let presence = if p.is_optional { Presence::Optional } else { Presence::Required };
-            parameters.push(Parameter { name, ty, presence });
-        }
-        let mut returns = match item.returns {
-            Some(node) => parse(self.of(node), self.language),
-            None if self.language.returns_unit_by_default() => Type::Unit,
-            None => Type::Unknown,
-        };
-        if modifiers.contains("async") {
-            returns = Type::Named(NamedType { name: "Future".into(), arguments: vec![returns] });
-        }
-        let node = item.node;
-        if let Some(error) = self.error_of(i, &returns) {
-            let body = Body::ErrorType(ErrorType { function: name.clone(), error });
-            self.emit(Kind::TypeSafety, node, body);
-        }
-        let names: BTreeSet<String> =
-            parameters.iter().map(|p| p.name.clone()).filter(|n| !n.is_empty()).collect();
-        self.assertions(i, &name, &names);
-        if !names.is_empty() {
-            let body = Body::Names(Names { scope: name.clone(), names });
-            self.emit(Kind::Semantic, node, body);
-        }
-        self.visibility(i, &name);
-        let body = Body::Function(Function { name, receiver, parameters, returns });
-        self.emit(Kind::TypeSafety, node, body);
-    }
-
-    /// What a function fails with: the second argument of a `Result`, or what it throws.
-    fn error_of(&self, i: usize, returns: &Type) -> Option<Type> {
-        if let Type::Named(NamedType { name, arguments }) = returns
-            && name.ends_with("Result")
-            && let [_, error] = arguments.as_slice()
-        {
-            return Some(error.clone());
-        }
-        let raised: BTreeSet<&str> = self.children[i]
-            .iter()
-            .map(|c| &self.items[*c])
-            .filter(|c| c.kind == ItemKind::Raise)
-            .map(|c| self.of(c.node).trim_start_matches("throws").trim())
-            .collect();
-        let mut types: Vec<Type> = raised.into_iter().map(|t| parse(t, self.language)).collect();
-        match types.len() {
-            0 => None,
-            1 => types.pop(),
-            _ => Some(Type::Union(types)),
         }
     }
 
@@ -173,21 +93,88 @@ impl<'r, 't> Reader<'r, 't> {
 
     fn fields(&self, i: usize) -> Vec<Field> {
         let mut fields = Vec::new();
-        for f in self.children[i].iter().map(|c| &self.items[*c]) {
-            let name = match f.kind {
-                ItemKind::Field => match f.name {
-                    Some(node) => self.of(node).to_owned(),
-                    None => continue,
-                },
-                ItemKind::PositionalField => fields.len().to_string(),
-                _ => continue,
-            };
-            let ty = f.ty.map_or(Type::Unknown, |node| parse(self.of(node), self.language));
+        for c in &self.children[i] {
+            let f = &self.items[*c];
+            if f.kind == ItemKind::Method && self.language.has_structural_types() {
+                fields.extend(self.method_as_field(f));
+                continue;
+            }
+            let is_field = matches!(f.kind, ItemKind::Field | ItemKind::PositionalField);
+            if !is_field || f.is_static || self.is_prototype(*c) {
+                continue;
+            }
             let optional = f.is_optional || f.value.is_some();
             let presence = if optional { Presence::Optional } else { Presence::Required };
-            fields.push(Field { name, ty, presence });
+            if f.kind == ItemKind::PositionalField {
+                let (name, ty) = (fields.len().to_string(), self.declared_type(*c, None));
+                fields.push(Field { name, ty, presence });
+            }
+            // `int a, *b` are two fields of one item.
+            for declarator in &f.declarators {
+                let Some(name) = Declared::by(*declarator).name else { continue };
+                let (name, ty) =
+                    (self.of(name).to_owned(), self.declared_type(*c, Some(*declarator)));
+                fields.push(Field { name, ty, presence });
+            }
+            let names = f.name.iter().chain(&f.more_names);
+            for name in names.filter(|_| f.kind == ItemKind::Field && f.declarators.is_empty()) {
+                let (name, ty) = (self.of(*name).to_owned(), self.declared_type(*c, None));
+                fields.push(Field { name, ty, presence });
+            }
         }
         fields
+    }
+
+    /// A method is a member that whatever stands for its class must have. Its type is its own text,
+    /// which no value can be written for.
+    fn method_as_field(&self, method: &Item<'t>) -> Option<Field> {
+        let name = self.of(method.name?).to_owned();
+        let end = body_of(method.node).map_or(method.node.end_byte(), |body| body.start_byte());
+        let signature = self.text[method.node.start_byte()..end].trim();
+        (!method.is_static && name != "constructor").then(|| Field {
+            name,
+            ty: Type::named(signature),
+            presence: Presence::Required,
+        })
+    }
+
+    /// The type that is written at an item, for one of its declarators.
+    pub(crate) fn declared_type(&self, i: usize, declarator: Option<Node<'t>>) -> Type {
+        match (self.items[i].ty, declarator) {
+            (None, _) => Type::Unknown,
+            (Some(node), None) => self.type_of(i, self.of(node)),
+            (Some(node), Some(declarator)) => {
+                let text = Declared::by(declarator).type_text(self.of(node), self.text);
+                self.type_of(i, &text)
+            }
+        }
+    }
+
+    /// A type that is written in an item. `Self` is the type around it.
+    pub(crate) fn type_of(&self, i: usize, text: &str) -> Type {
+        let ty = parse(text, self.language);
+        match self.self_type(i).filter(|_| text.contains("Self")) {
+            Some(own) => with_self(ty, &own),
+            None => ty,
+        }
+    }
+
+    /// The type that an item belongs to or is. A trait has none of its own.
+    pub(crate) fn self_type(&self, i: usize) -> Option<Type> {
+        let mut at = Some(i);
+        while let Some(i) = at {
+            let item = &self.items[i];
+            match item.kind {
+                ItemKind::Struct | ItemKind::Enum => return self.name_of(i).map(Type::named),
+                ItemKind::Scope if item.node.kind() == "impl_item" => {
+                    return item.name.map(|node| parse(self.of(node), self.language));
+                }
+                ItemKind::Scope => return None,
+                _ if item.owner.is_some() => return self.owner_of(item).map(Type::named),
+                _ => at = item.parent,
+            }
+        }
+        None
     }
 
     fn shape(&self, i: usize, fields: &[Field]) -> Shape {
@@ -247,46 +234,17 @@ impl<'r, 't> Reader<'r, 't> {
         }
     }
 
-    /// What assertions demand of a function's parameters. Only those are read that open its body:
-    /// behind anything else the line may not be reached, or the name mean something else.
-    fn assertions(&mut self, i: usize, owner: &str, parameters: &BTreeSet<String>) {
-        let Some(body) = self.items[i].node.child_by_field_name("body") else { return };
-        let children = self.children[i].iter().map(|c| &self.items[*c]);
-        let mut asserts = children.filter(|c| c.kind == ItemKind::Assert).map(|c| c.node);
-        let mut cursor = body.walk();
-        for statement in body.named_children(&mut cursor) {
-            let first = statement.named_child(0);
-            let says_nothing = statement.kind().contains("comment")
-                || first.is_some_and(|text| text.kind() == "string");
-            if says_nothing {
-                continue;
-            }
-            let Some(condition) = asserts.next().filter(|node| is_all_of(*node, statement)) else {
-                return;
-            };
-            for range in ranges(self.of(condition)) {
-                if parameters.contains(&range.target) {
-                    let target = format!("{owner}.{}", range.target);
-                    self.emit(Kind::Semantic, condition, Body::Range(Range { target, ..range }));
-                }
-            }
-        }
-    }
-
     fn hole(&mut self, i: usize) {
         let node = self.items[i].node;
         let function = self.around(i);
-        let returns = function.and_then(|f| self.items[f].returns);
         let declared = node.parent().and_then(|p| p.child_by_field_name("type"));
-        let body = function.and_then(|f| self.items[f].node.child_by_field_name("body"));
+        let body = function.and_then(|f| body_of(self.items[f].node));
         let whole = body.is_some_and(|body| ends(body, node));
-        let expects = match (whole, declared, returns) {
-            (_, Some(declared), _) => parse(self.of(declared), self.language),
-            (true, _, Some(returns)) => parse(self.of(returns), self.language),
-            (true, _, None) if self.language.returns_unit_by_default() => Type::Unit,
-            (true, _, None) => Type::Unknown,
+        let expects = match (declared, function.filter(|_| whole)) {
+            (Some(declared), _) => self.type_of(i, self.of(declared)),
+            (None, Some(function)) => self.result_of(function),
             // A hole in the middle of something: a type that nobody defines promises nothing.
-            (false, None, _) => Type::named("_"),
+            (None, None) => Type::named("_"),
         };
         let function = function.and_then(|f| self.name_of(f)).unwrap_or_default();
         let marker = self.of(node).to_owned();
@@ -308,14 +266,15 @@ impl<'r, 't> Reader<'r, 't> {
         }
     }
 
-    fn visibility(&mut self, i: usize, name: &str) {
+    pub(crate) fn visibility(&mut self, i: usize, name: &str) {
         let item = &self.items[i];
         let parent = item.parent.map(|p| &self.items[p]);
         if parent.is_none_or(|p| p.kind == ItemKind::Scope) {
             self.found.names.insert(name.to_owned());
         }
         // What belongs to a trait is as visible as the trait is.
-        if parent.is_some_and(|p| p.of_trait.is_some() || p.node.kind() == "trait_item") {
+        const TRAITS: [&str; 2] = ["trait_item", "interface_declaration"];
+        if parent.is_some_and(|p| p.of_trait.is_some() || TRAITS.contains(&p.node.kind())) {
             return;
         }
         let said = item.visibility.map_or("", |node| self.of(node));
@@ -327,12 +286,19 @@ impl<'r, 't> Reader<'r, 't> {
         }
     }
 
-    /// The item's qualified name, unless it is local to a function or belongs to tests.
-    fn visible_name(&self, i: usize) -> Option<String> {
-        self.around(i).is_none().then(|| self.name_of(i)).flatten().filter(|_| !self.in_tests(i))
+    /// The item's qualified name, unless it is local to something else than a type or belongs to tests.
+    pub(crate) fn visible_name(&self, i: usize) -> Option<String> {
+        let mut at = self.items[i].parent;
+        while let Some(p) = at {
+            if !matches!(self.items[p].kind, ItemKind::Scope | ItemKind::Struct | ItemKind::Enum) {
+                return None;
+            }
+            at = self.items[p].parent;
+        }
+        self.name_of(i).filter(|_| !self.in_tests(i))
     }
 
-    fn name_of(&self, i: usize) -> Option<String> {
+    pub(crate) fn name_of(&self, i: usize) -> Option<String> {
         let mut parts = Vec::new();
         let mut at = Some(i);
         while let Some(item) = at.map(|i| &self.items[i]) {
@@ -347,10 +313,17 @@ impl<'r, 't> Reader<'r, 't> {
                 }
                 None => own.to_owned(),
             });
+            parts.extend(self.owner_of(item).map(str::to_owned));
             at = item.parent;
         }
         parts.reverse();
         Some(parts.join(self.language.path_separator()))
+    }
+
+    /// The type that stands beside an item: `P` of `(p *P[T])`.
+    fn owner_of(&self, item: &Item<'t>) -> Option<&'r str> {
+        let owner = self.of(item.owner?).trim_start_matches('*');
+        owner.split('[').next()
     }
 
     fn in_tests(&self, i: usize) -> bool {
@@ -377,11 +350,11 @@ impl<'r, 't> Reader<'r, 't> {
         None
     }
 
-    fn of(&self, node: Node<'t>) -> &'r str {
+    pub(crate) fn of(&self, node: Node<'t>) -> &'r str {
         &self.text[node.byte_range()]
     }
 
-    fn emit(&mut self, kind: Kind, node: Node<'t>, body: Body) {
+    pub(crate) fn emit(&mut self, kind: Kind, node: Node<'t>, body: Body) {
         let start = node.start_position();
         let mut constraint = Constraint::new(kind, Source::Ast, body);
         constraint.priority = Priority::EXTRACTED;
@@ -397,6 +370,19 @@ impl<'r, 't> Reader<'r, 't> {
     }
 }
 
+/// A path without what is around it: quotes, the words of Java, spaces but for those around `as`.
+fn import_path(text: &str) -> String {
+    let mut words = text.trim_matches(['"', '<', '>', ';']).split_whitespace().peekable();
+    while words.next_if(|word| matches!(*word, "import" | "static")).is_some() {}
+    words.map(|word| if word == "as" { " as " } else { word }).collect()
+}
+
+/// What a function does; that of a function behind a variable is its value's.
+pub(crate) fn body_of(node: Node<'_>) -> Option<Node<'_>> {
+    let function = node.child_by_field_name("value").unwrap_or(node);
+    function.child_by_field_name("body")
+}
+
 /// Whether a node is what a function's body ends with, so that its value is the function's.
 fn ends(body: Node<'_>, node: Node<'_>) -> bool {
     // Some grammars put the statements into a node of their own.
@@ -406,31 +392,6 @@ fn ends(body: Node<'_>, node: Node<'_>) -> bool {
     let last = body.named_child_count().checked_sub(1).and_then(|i| body.named_child(i as u32));
     let is = |other: Node<'_>| other.id() == node.id() || other.id() == statement.id();
     is(body) || last.is_some_and(is)
-}
-
-/// Whether a statement is an assertion of this condition and nothing else.
-fn is_all_of(condition: Node<'_>, statement: Node<'_>) -> bool {
-    const AROUND: [&str; 6] = [
-        "expression_statement",
-        "macro_invocation",
-        "assert_statement",
-        "call_expression",
-        "arguments",
-        "argument_list",
-    ];
-    let mut node = condition;
-    while node.id() != statement.id() {
-        match node.parent() {
-            Some(parent) if AROUND.contains(&parent.kind()) => node = parent,
-            _ => return false,
-        }
-    }
-    true
-}
-
-fn is_parameter(item: &Item<'_>) -> bool {
-    use ItemKind as I;
-    matches!(item.kind, I::Parameter | I::OptionalParameter | I::BareParameter)
 }
 
 fn is_test_file(file: &str) -> bool {

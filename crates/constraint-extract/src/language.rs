@@ -19,7 +19,10 @@ pub enum Language {
     /// TypeScript.
     #[cfg(feature = "typescript")]
     TypeScript,
-    /// JavaScript.
+    /// TypeScript with JSX, which takes the place of casts in angle brackets.
+    #[cfg(feature = "typescript")]
+    Tsx,
+    /// JavaScript, with or without JSX.
     #[cfg(feature = "javascript")]
     JavaScript,
     /// Go.
@@ -48,6 +51,8 @@ impl Language {
         Language::Python,
         #[cfg(feature = "typescript")]
         Language::TypeScript,
+        #[cfg(feature = "typescript")]
+        Language::Tsx,
         #[cfg(feature = "javascript")]
         Language::JavaScript,
         #[cfg(feature = "go")]
@@ -61,6 +66,9 @@ impl Language {
         #[cfg(feature = "zig")]
         Language::Zig,
     ];
+
+    /// As many as there can be.
+    pub(crate) const MOST: usize = 10;
 
     /// The language of a file, by its extension.
     pub fn of_path(path: impl AsRef<Path>) -> Option<Language> {
@@ -76,6 +84,8 @@ impl Language {
             Language::Python => &["py", "pyi"],
             #[cfg(feature = "typescript")]
             Language::TypeScript => &["ts", "mts", "cts"],
+            #[cfg(feature = "typescript")]
+            Language::Tsx => &["tsx"],
             #[cfg(feature = "javascript")]
             Language::JavaScript => &["js", "jsx", "mjs", "cjs"],
             #[cfg(feature = "go")]
@@ -99,6 +109,8 @@ impl Language {
             Language::Python => tree_sitter_python::LANGUAGE.into(),
             #[cfg(feature = "typescript")]
             Language::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
+            #[cfg(feature = "typescript")]
+            Language::Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
             #[cfg(feature = "javascript")]
             Language::JavaScript => tree_sitter_javascript::LANGUAGE.into(),
             #[cfg(feature = "go")]
@@ -121,7 +133,7 @@ impl Language {
             #[cfg(feature = "python")]
             Language::Python => include_str!("../queries/python.scm"),
             #[cfg(feature = "typescript")]
-            Language::TypeScript => include_str!("../queries/typescript.scm"),
+            Language::TypeScript | Language::Tsx => include_str!("../queries/typescript.scm"),
             #[cfg(feature = "javascript")]
             Language::JavaScript => include_str!("../queries/javascript.scm"),
             #[cfg(feature = "go")]
@@ -153,7 +165,8 @@ impl Language {
 
     /// The compiled query. Compiled at the first use of the process.
     pub(crate) fn query(self) -> &'static Query {
-        static QUERIES: [OnceLock<Query>; 9] = [const { OnceLock::new() }; 9];
+        static QUERIES: [OnceLock<Query>; Language::MOST] =
+            [const { OnceLock::new() }; Language::MOST];
         QUERIES[self as usize].get_or_init(|| {
             // The query files are part of the crate and every one is compiled by its tests.
             Query::new(&self.grammar(), self.query_source())
@@ -171,8 +184,8 @@ impl Language {
         self.is("rs")
     }
 
-    /// `T*` is a pointer.
-    pub(crate) fn has_pointer_suffix(self) -> bool {
+    /// A name is declared inside of what makes its type; `T*` is a pointer.
+    pub(crate) fn has_declarators(self) -> bool {
         self.is("c") || self.is("cpp")
     }
 
@@ -214,26 +227,60 @@ impl Language {
                 }
                 Some(_) => Visibility::Package,
             },
-            "ts" if is_member && matches!(said, "private" | "protected") => Visibility::Private,
-            "ts" | "js" if is_member => Visibility::Public,
-            "ts" | "js" | "zig" if said.is_empty() => Visibility::Private,
-            "ts" | "js" | "zig" => Visibility::Public,
+            "ts" | "tsx" | "js"
+                if is_member
+                    && (matches!(said, "private" | "protected") || name.starts_with('#')) =>
+            {
+                Visibility::Private
+            }
+            "ts" | "tsx" | "js" if is_member => Visibility::Public,
+            "ts" | "tsx" | "js" | "zig" if said.is_empty() => Visibility::Private,
+            "ts" | "tsx" | "js" | "zig" => Visibility::Public,
             "go" if name.starts_with(char::is_uppercase) => Visibility::Public,
             "go" => Visibility::Package,
             "java" if words().any(|word| word == "public") => Visibility::Public,
             "java" if words().any(|word| word == "private") => Visibility::Private,
             // Subclasses elsewhere see what is protected; there is no word for that here.
             "java" => Visibility::Package,
+            // What is defined outside of its class is as visible as the class declares it.
+            "c" | "cpp" if name.contains("::") => return None,
+            // The word before the members; where there is none, the one that opens the type.
+            "c" | "cpp" if matches!(said, "private" | "protected" | "class" | "static") => {
+                Visibility::Private
+            }
+            "c" | "cpp" => Visibility::Public,
+            "py" if name.starts_with('_') && !name.ends_with("__") => Visibility::Private,
+            "py" => Visibility::Public,
             _ => return None,
         })
     }
 
-    /// Methods name their receiver as the first parameter.
-    pub(crate) fn has_explicit_self(self) -> bool {
-        self.is("py")
+    /// A literal with the members of a class stands for it.
+    pub(crate) fn has_structural_types(self) -> bool {
+        self.is("ts") || self.is("tsx")
     }
 
-    fn is(self, extension: &str) -> bool {
+    /// Where methods name what they are called on.
+    pub(crate) fn explicit_self(self) -> ExplicitSelf {
+        match self.extensions()[0] {
+            "py" => ExplicitSelf::First,
+            "zig" => ExplicitSelf::Named,
+            _ => ExplicitSelf::No,
+        }
+    }
+
+    pub(crate) fn is(self, extension: &str) -> bool {
         self.extensions().contains(&extension)
     }
+}
+
+/// Whether a method's parameters begin with what it is called on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExplicitSelf {
+    /// It is not among them.
+    No,
+    /// The first one is, whatever it is called.
+    First,
+    /// The first one is, if it is called `self`.
+    Named,
 }

@@ -12,13 +12,32 @@ const MAX_DEPTH: usize = 32;
 
 /// Reads a type. What cannot be read becomes [`Type::Unknown`].
 pub(crate) fn parse(text: &str, language: Language) -> Type {
-    let text: &str = text.trim().trim_start_matches([':', '!']).trim_start_matches("->").trim();
+    let text: &str = text.trim().trim_start_matches(':').trim_start_matches("->").trim();
     let mut reader = Reader { rest: text, language, depth: 0 };
     let ty = reader.union();
     match ty {
         Some(ty) if reader.rest.trim().is_empty() => ty,
         _ if text.is_empty() => Type::Unknown,
         _ => Type::named(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
+}
+
+/// A type with another one in the place of `Self`.
+pub(crate) fn with_self(ty: Type, own: &Type) -> Type {
+    let one = |ty: Box<Type>| Box::new(with_self(*ty, own));
+    let all = |types: Vec<Type>| types.into_iter().map(|ty| with_self(ty, own)).collect();
+    match ty {
+        Type::Named(named) if named.name == "Self" => own.clone(),
+        Type::Named(NamedType { name, arguments }) => {
+            Type::Named(NamedType { name, arguments: all(arguments) })
+        }
+        Type::Optional(inner) => Type::Optional(one(inner)),
+        Type::Reference(inner) => Type::Reference(one(inner)),
+        Type::List(inner) => Type::List(one(inner)),
+        Type::Tuple(types) => Type::Tuple(all(types)),
+        Type::Union(types) => Type::Union(all(types)),
+        Type::Map(types) => Type::Map(Box::new((with_self(types.0, own), with_self(types.1, own)))),
+        other => other,
     }
 }
 
@@ -68,11 +87,16 @@ impl<'a> Reader<'a> {
     }
 
     fn suffixed(&mut self) -> Option<Type> {
-        let mut ty = self.one()?;
+        let any_error = self.language.is("zig") && self.rest.trim_start().starts_with('!');
+        let mut ty = if any_error { Type::Unknown } else { self.one()? };
         loop {
-            if self.eat("[]") {
+            if self.language.is("zig") && self.eat("!") {
+                // What follows, or the error in front.
+                let arguments = vec![self.one()?, ty];
+                ty = Type::Named(NamedType { name: "Result".into(), arguments });
+            } else if self.eat("[]") {
                 ty = Type::List(Box::new(ty));
-            } else if self.language.has_pointer_suffix() && self.eat("*") {
+            } else if self.language.has_declarators() && (self.eat("*") || self.eat("&")) {
                 ty = Type::Reference(Box::new(ty));
             } else {
                 return Some(ty);
@@ -116,22 +140,30 @@ impl<'a> Reader<'a> {
                 _ => Type::Tuple(items),
             });
         }
+        // A type in quotes is one that is defined further down.
+        if self.language.is("py") && self.rest.starts_with(['"', '\'']) {
+            let Some(Type::Literal(Literal::Text(text))) = self.literal() else { return None };
+            let mut inner = Reader { rest: &text, language: self.language, depth: self.depth };
+            return inner.union().filter(|_| inner.rest.trim().is_empty());
+        }
         if self.rest.starts_with(['"', '\'', '-'])
             || self.rest.starts_with(|c: char| c.is_ascii_digit())
         {
             return self.literal();
         }
-        self.word("dyn");
-        self.word("const");
-        self.word("readonly");
+        for word in ["dyn", "const", "readonly", "struct", "enum", "class", "union"] {
+            self.word(word);
+        }
         let name = self.name()?;
         let arguments = match () {
             () if self.eat("<") => self.list(">")?,
             // `[]` behind a name is a list of it.
             () if self.rest.trim_start().starts_with("[]") => Vec::new(),
+            // `int[4]` is not one more of the languages whose arguments are in square brackets.
+            () if self.language.has_declarators() => Vec::new(),
             () if !self.language.has_array_types() && self.eat("[") => {
                 if name == "Literal" || name.ends_with(".Literal") {
-                    return Some(join(self.list("]")?));
+                    return Some(join(self.literals("]")?));
                 }
                 self.list("]")?
             }
@@ -162,6 +194,19 @@ impl<'a> Reader<'a> {
                 return None;
             }
         }
+    }
+
+    /// Literals up to a closing bracket.
+    fn literals(&mut self, close: &str) -> Option<Vec<Type>> {
+        let mut items = Vec::new();
+        while !self.eat(close) {
+            self.rest = self.rest.trim_start();
+            items.push(self.literal()?);
+            if !self.eat(",") && !self.rest.trim_start().starts_with(close) {
+                return None;
+            }
+        }
+        Some(items)
     }
 
     fn literal(&mut self) -> Option<Type> {
@@ -240,8 +285,9 @@ fn known(name: &str, mut arguments: Vec<Type>, language: Language) -> Type {
         Type::integer(-half, half - 1)
     };
     let unsigned = |bits: u32| Type::integer(0, (1i128 << bits) - 1);
+    let is = |extensions: &[&str]| extensions.iter().any(|e| language.is(e));
     match (last, arguments.len()) {
-        ("bool" | "boolean" | "Boolean" | "_Bool", 0) => Type::Bool,
+        ("bool" | "boolean" | "_Bool", 0) => Type::Bool,
         ("str" | "String" | "string", 0) => Type::Text,
         ("char", 0) if language.has_unicode_chars() => Type::Char,
         ("None" | "void" | "undefined", 0) => Type::Unit,
@@ -264,18 +310,31 @@ fn known(name: &str, mut arguments: Vec<Type>, language: Language) -> Type {
         ("int", 0) => bits(if language.has_64_bit_int() { 64 } else { 32 }),
         ("f32" | "f64" | "float" | "double" | "float32" | "float64" | "number", 0) => Type::Float,
         ("any" | "Any" | "unknown" | "object" | "var", 0) => Type::Unknown,
-        ("Option" | "Optional", 1) => Type::Optional(Box::new(arguments.remove(0))),
-        ("Vec" | "List" | "list" | "Array" | "ReadonlyArray" | "Sequence" | "vector", 1) => {
+        // A type of one's own may have any of these names elsewhere.
+        ("Option", 1) if is(&["rs"]) => Type::Optional(Box::new(arguments.remove(0))),
+        ("Optional", 1) if is(&["py"]) => Type::Optional(Box::new(arguments.remove(0))),
+        ("Vec", 1) if is(&["rs"]) => Type::List(Box::new(arguments.remove(0))),
+        ("List" | "list" | "Sequence", 1) if is(&["py"]) => {
             Type::List(Box::new(arguments.remove(0)))
         }
-        ("HashMap" | "BTreeMap" | "dict" | "Dict" | "Mapping" | "Record", 2) => {
-            let value = arguments.remove(1);
-            Type::Map(Box::new((arguments.remove(0), value)))
+        ("Array" | "ReadonlyArray", 1) if is(&["ts", "tsx"]) => {
+            Type::List(Box::new(arguments.remove(0)))
         }
-        ("tuple" | "Tuple", n) if n > 0 => Type::Tuple(arguments),
-        ("Union", n) if n > 0 => join(arguments),
+        ("List", 1) if is(&["java"]) => Type::List(Box::new(arguments.remove(0))),
+        ("vector", 1) if is(&["cpp"]) => Type::List(Box::new(arguments.remove(0))),
+        ("HashMap" | "BTreeMap", 2) if is(&["rs"]) => map(arguments),
+        ("dict" | "Dict" | "Mapping", 2) if is(&["py"]) => map(arguments),
+        ("Record", 2) if is(&["ts", "tsx"]) => map(arguments),
+        ("tuple" | "Tuple", n) if n > 0 && is(&["py"]) => Type::Tuple(arguments),
+        ("Union", n) if n > 0 && is(&["py"]) => join(arguments),
         _ => Type::Named(NamedType { name: name.into(), arguments }),
     }
+}
+
+/// A map out of the types of its keys and values.
+fn map(mut arguments: Vec<Type>) -> Type {
+    let value = arguments.remove(1);
+    Type::Map(Box::new((arguments.remove(0), value)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The crate from outside: languages, edits, faults, schemas.
+//! The crate from outside: languages, edits, faults, what is kept, schemas.
 
 mod edits;
 mod faults;
+mod kept;
 mod languages;
 mod schemas;
 mod support;
