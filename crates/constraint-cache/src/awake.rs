@@ -1,7 +1,6 @@
 //! Threads that wait for work without falling asleep.
 
 use std::fmt;
-use std::hint::spin_loop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,9 +23,6 @@ pub struct Awake {
     over: Arc<AtomicBool>,
 }
 
-/// Pauses between two looks for work: a look costs the others a cache line, a pause some 50 ns.
-const PAUSES: usize = 16;
-
 impl Awake {
     /// Wakes the threads of the pool that this thread belongs to, or else of rayon's global pool.
     #[expect(clippy::new_without_default, reason = "a default does not set threads going")]
@@ -37,7 +33,9 @@ impl Awake {
             // The caller works too and needs a core.
             while thread.index() + 1 < thread.num_threads() && !seen.load(Ordering::Relaxed) {
                 if rayon::yield_now() != Some(rayon::Yield::Executed) {
-                    (0..PAUSES).for_each(|_| spin_loop());
+                    // Whoever else wants this core gets it: a thread that has turned its time away
+                    // would be taken off it in the middle of a mask.
+                    std::thread::yield_now();
                 }
             }
         });

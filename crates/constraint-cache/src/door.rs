@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "helpers that nobody waits for cannot borrow: see `Door::job`")]
 
 use std::any::Any;
+use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +31,12 @@ pub(crate) fn with_helpers(helpers: usize, work: impl Fn() + Sync) {
         resume_unwind(payload);
     }
 }
+
+/// How often the caller looks whether helpers have left before it goes to sleep, about 300 us in all.
+const LOOKS: usize = 200;
+
+/// Pauses between two looks.
+const PAUSES: usize = 32;
 
 /// What lets helpers in to the work, until it is closed.
 struct Door {
@@ -91,8 +98,15 @@ impl Door {
 
     /// Lets nobody in from now on and waits until nobody is inside. What a helper panicked with.
     fn close(&self) -> Option<Box<dyn Any + Send>> {
+        self.state().closed = true;
+        // A helper has one mask left at most, and to be woken would take longer.
+        for _ in 0..LOOKS {
+            if self.state().inside == 0 {
+                break;
+            }
+            (0..PAUSES).for_each(|_| spin_loop());
+        }
         let mut state = self.state();
-        state.closed = true;
         while state.inside > 0 {
             state = self.nobody_inside.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
