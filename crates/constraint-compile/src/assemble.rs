@@ -108,12 +108,11 @@ pub(crate) fn assemble(
         Goal::Call { function, dialect } => {
             let renderer = Renderer::new(index, options, *dialect, None);
             let functions = functions(&renderer, function)?;
-            let call = |(id, f): &(ContentId, &Function)| renderer.call(*id, f, options.call_depth);
-            let calls = functions.iter().map(call).collect();
-            let part = expression(&renderer, calls, fragments, &mut out)?;
-            // A signature without its receiver is not all of it.
-            let methods = functions.iter().filter(|(_, f)| f.receiver.is_some());
-            for (id, f) in methods.filter(|_| !out.relaxed) {
+            let (calls, unchecked) =
+                call(&renderer, &functions, options.call_depth, &mut kept.fragments);
+            let part = expression(&renderer, calls, &mut kept.fragments, &mut out)?;
+            // A signature without its receiver is not all of it, and any of the overloads is called.
+            for (id, f) in functions.iter().filter(|_| unchecked && !out.relaxed) {
                 if out.enforced.remove(id) {
                     let why = format!(
                         "arguments of {:?} hold, but what it is called on may be any name",
@@ -236,6 +235,32 @@ fn hole(
         out.enforced.extend(signature);
     }
     Ok(part)
+}
+
+/// The calls of functions of one name, and whether any of them is called on what nobody checks:
+/// that is where nothing of the receiver's type can be written.
+fn call(
+    renderer: &Renderer<'_>,
+    functions: &[(ContentId, &Function)],
+    depth: u8,
+    fragments: &mut Fragments,
+) -> (Vec<Alternative>, bool) {
+    let (mut calls, mut unchecked) = (Vec::new(), false);
+    for &(id, f) in functions {
+        let Some(receiver) = &f.receiver else {
+            calls.push(renderer.call(id, f, depth));
+            continue;
+        };
+        let mut receivers = renderer.receivers(receiver, depth);
+        let ending = ending(&reach(renderer, &receivers, fragments), fragments);
+        receivers.retain(|on| on.needs.iter().all(|key| ending.contains(&key.id)));
+        if receivers.is_empty() {
+            unchecked = true;
+            receivers.push(renderer.any_name());
+        }
+        calls.extend(receivers.into_iter().map(|on| renderer.method(id, on, f, depth)));
+    }
+    (calls, unchecked)
 }
 
 /// The functions of a name. Several of one file are overloads.

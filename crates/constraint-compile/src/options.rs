@@ -22,7 +22,8 @@ pub enum Goal {
         dialect: Dialect,
     },
     /// A call of this function, or of any of its overloads: functions of one name in one file. A
-    /// method is called on a name of any type, and therefore reported as not enforced.
+    /// method is called on an expression of its receiver's type; where none can be written it is
+    /// called on any name, and reported as not enforced.
     Call {
         /// The function's name.
         function: String,
