@@ -75,14 +75,16 @@ fn a_method_is_called_on_what_has_its_type() {
 fn what_cannot_be_written_is_any_name_and_reported() {
     let of = |ty| method("m.go", ty, &[("n", u8_type())], Type::Unit);
     let endless = record("Endless", &[("again", Type::named("Endless"))]);
-    for receiver in [Type::Unknown, Type::named("Nowhere"), Type::named("Endless"), u8_type()] {
+    let twice = [record("Twice", &[]), record("Twice", &[("x", Type::Bool)])];
+    let types = ["Nowhere", "Endless", "Twice"].map(Type::named);
+    for receiver in types.into_iter().chain([Type::Unknown, u8_type()]) {
         let bodies = [of(receiver), endless.clone(), of(Type::named("P")), record("P", &[])];
         let in_one_file = |body| {
-            let mut c = hard(body);
+            let mut c = Constraint::new(Kind::TypeSafety, Source::Ast, body);
             c.origin.file = "m.py".into();
             c
         };
-        let all: ConstraintSet = bodies.into_iter().map(in_one_file).collect();
+        let all: ConstraintSet = bodies.into_iter().chain(twice.clone()).map(in_one_file).collect();
         let result = compiled(&all, &call("m.go", Dialect::Python));
         check(&result, &["x.go(1)", "P().go(1)"], &["x.go(256)", "go(1)"]);
         let methods = all.iter().filter(|(_, c)| matches!(c.body, Body::Function(_)));

@@ -84,7 +84,17 @@ impl<'a> Renderer<'a> {
             Type::Reference(inner) => inner,
             ty => ty,
         };
-        let Type::Named(_) = ty else { return Vec::new() };
+        let Type::Named(named) = ty else { return Vec::new() };
+        let definitions = self.consult(Slot::Named(named.name.clone()));
+        let mut types = definitions
+            .map(|(_, c)| &c.body)
+            .filter(|body| matches!(body, Body::Struct(_) | Body::Enum(_)));
+        // Of several definitions nobody knows which is meant.
+        if let Some(one) = types.next()
+            && types.any(|other| other != one)
+        {
+            return Vec::new();
+        }
         let key = RuleKey::new(ty.clone(), String::new(), calls);
         if self.dialect != Dialect::TypeScript {
             return vec![Alternative::default().rule(key)];
