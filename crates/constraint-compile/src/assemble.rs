@@ -430,12 +430,12 @@ fn relaxed(
 }
 
 fn line<'a>(text: &mut String, alternatives: impl Iterator<Item = &'a Alternative>) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
     for alternative in alternatives {
-        if !seen.contains(&alternative.text.as_str()) {
-            text.push_str(if seen.is_empty() { "" } else { "\n  | " });
+        let is_first = seen.is_empty();
+        if seen.insert(alternative.text.as_str()) {
+            text.push_str(if is_first { "" } else { "\n  | " });
             text.push_str(&alternative.text);
-            seen.push(&alternative.text);
         }
     }
     text.push('\n');
