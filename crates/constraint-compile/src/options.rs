@@ -37,8 +37,8 @@ pub enum Goal {
         /// The language.
         dialect: Dialect,
     },
-    /// The expression that is missing in this function, which must not be overloaded. Its
-    /// parameters may be used.
+    /// The expression that is missing in this function, which must not be overloaded, and whose
+    /// holes must not expect different types. Its parameters may be used.
     Hole {
         /// The function's name.
         function: String,
