@@ -12,8 +12,10 @@ use crate::pieces::{Document, Pieces};
 use crate::render::fragment::{Alternative, Fragment, RuleId, RuleKey, RuleMap, RuleSet};
 use crate::render::pattern::{any_of, lark_regex, lark_text, whole_match};
 use crate::render::rules::{Around, Renderer};
+use crate::render::spelling;
 use crate::{
-    Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, import, refine, schema,
+    Dialect, Error, ErrorKind, Goal, NotEnforced, Options, Part, Relax, UnsupportedKeywords,
+    import, refine, schema,
 };
 
 /// Rendered rules, kept from one compilation to the next until a slot changes that they consulted.
@@ -108,12 +110,11 @@ pub(crate) fn assemble(
         Goal::Call { function, dialect } => {
             let renderer = Renderer::new(index, options, *dialect, None);
             let functions = functions(&renderer, function)?;
-            let call = |(id, f): &(ContentId, &Function)| renderer.call(*id, f, options.call_depth);
-            let calls = functions.iter().map(call).collect();
-            let part = expression(&renderer, calls, fragments, &mut out)?;
-            // A signature without its receiver is not all of it.
-            let methods = functions.iter().filter(|(_, f)| f.receiver.is_some());
-            for (id, f) in methods.filter(|_| !out.relaxed) {
+            let (calls, unchecked) =
+                call(&renderer, &functions, options.call_depth, &mut kept.fragments);
+            let part = expression(&renderer, calls, &mut kept.fragments, &mut out)?;
+            // A signature without its receiver is not all of it, and any of the overloads is called.
+            for (id, f) in functions.iter().filter(|_| unchecked && !out.relaxed) {
                 if out.enforced.remove(id) {
                     let why = format!(
                         "arguments of {:?} hold, but what it is called on may be any name",
@@ -129,7 +130,7 @@ pub(crate) fn assemble(
         }
     };
     out.parts.extend(main);
-    whole(options, index, matches!(goal, Goal::Json { .. }), &mut kept.patterns, &mut out)?;
+    whole(options, index, escaped_in(goal), &mut kept.patterns, &mut out)?;
     Ok(out)
 }
 
@@ -145,7 +146,6 @@ fn json(
     for (id, constraint) in index.get(&Slot::Schema(name.into())) {
         if let Body::Schema(s) = &constraint.body {
             schemas.push(&s.document);
-            out.enforced.insert(id);
             match (guidance, s.document.get(schema::GUIDANCE)) {
                 (Some((other, one)), Some(two)) if one != two => {
                     return Err(Error::new(
@@ -170,11 +170,24 @@ fn json(
         ));
     }
     let limits = &options.limits;
-    let checked = |c: &Constraint| match &c.body {
-        Body::Schema(s) => schema::check_schema(&s.document, limits).map(|_| ()),
-        _ => Ok(()),
+    let left_out = |c: &Constraint| {
+        let Body::Schema(s) = &c.body else { return Ok(Vec::new()) };
+        schema::check_schema(&s.document, limits)?;
+        Ok(match options.unsupported {
+            // Then the engine refuses what it cannot enforce.
+            UnsupportedKeywords::Refuse => Vec::new(),
+            UnsupportedKeywords::Report => schema::unsupported(&s.document),
+        })
     };
-    document.schemas.bring(index.get(&Slot::Schema(name.into())), checked)?;
+    document.schemas.bring(index.get(&Slot::Schema(name.into())), left_out)?;
+    for (id, keywords) in document.schemas.iter() {
+        if keywords.is_empty() {
+            out.enforced.insert(id);
+        } else {
+            let why = format!("keywords are left out: {}", schema::listed(keywords));
+            out.reasons.insert(id, NotEnforced::Inexpressible(why));
+        }
+    }
     let refined = |c: &Constraint| refine::as_schema(name, &c.body, limits);
     document.members.bring(index.get(&Slot::Owner(name.into())), refined)?;
     for (id, member) in document.members.iter() {
@@ -206,18 +219,21 @@ fn hole(
     let functions = functions(&finder, function)?;
     let &[(id, f), ref others @ ..] = functions.as_slice() else { return Err(unknown(function)) };
     if let Some((other, _)) = others.iter().find(|(_, other)| *other != f) {
-        return Err(ambiguous(function, id, *other));
+        return Err(ambiguous("functions have the name", function, id, *other));
     }
-    let holes = index.get(&Slot::Hole(function.into()));
-    let mut expects = &f.returns;
-    for (id, constraint) in holes {
-        if let Body::Hole(hole) = &constraint.body {
-            out.enforced.insert(id);
-            if hole.expects != Type::Unknown {
-                expects = &hole.expects;
+    let mut known: Option<(ContentId, &Type)> = None;
+    for (id, constraint) in index.get(&Slot::Hole(function.into())) {
+        let Body::Hole(hole) = &constraint.body else { continue };
+        out.enforced.insert(id);
+        match known {
+            _ if hole.expects == Type::Unknown => {}
+            Some((other, expects)) if *expects != hole.expects => {
+                return Err(ambiguous("holes of several types are in", function, other, id));
             }
+            _ => known = Some((id, &hole.expects)),
         }
     }
+    let expects = known.map_or(&f.returns, |(_, expects)| expects);
     let around = Around { id, function: f };
     let renderer = Renderer::new(index, options, dialect, Some(around));
     let root = RuleKey::new(expects.clone(), String::new(), options.call_depth);
@@ -238,6 +254,32 @@ fn hole(
     Ok(part)
 }
 
+/// The calls of functions of one name, and whether any of them is called on what nobody checks:
+/// that is where nothing of the receiver's type can be written.
+fn call(
+    renderer: &Renderer<'_>,
+    functions: &[(ContentId, &Function)],
+    depth: u8,
+    fragments: &mut Fragments,
+) -> (Vec<Alternative>, bool) {
+    let (mut calls, mut unchecked) = (Vec::new(), false);
+    for &(id, f) in functions {
+        let Some(receiver) = &f.receiver else {
+            calls.push(renderer.call(id, f, depth));
+            continue;
+        };
+        let mut receivers = renderer.receivers(receiver, depth);
+        let ending = ending(&reach(renderer, &receivers, fragments), fragments);
+        receivers.retain(|on| on.needs.iter().all(|key| ending.contains(&key.id)));
+        if receivers.is_empty() {
+            unchecked = true;
+            receivers.push(renderer.any_name());
+        }
+        calls.extend(receivers.into_iter().map(|on| renderer.method(id, on, f, depth)));
+    }
+    (calls, unchecked)
+}
+
 /// The functions of a name. Several of one file are overloads.
 fn functions<'a>(
     renderer: &Renderer<'a>,
@@ -251,7 +293,7 @@ fn functions<'a>(
             *other != f && **file != c.origin.file
         };
         if let Some(((other, _), _)) = found.iter().zip(&files).find(elsewhere) {
-            return Err(ambiguous(name, *other, id));
+            return Err(ambiguous("functions have the name", name, *other, id));
         }
         found.push((id, f));
         files.push(&c.origin.file);
@@ -263,12 +305,12 @@ fn unknown(name: &str) -> Error {
     Error::new(ErrorKind::Infeasible, format!("no function of the name {name:?} is known"))
 }
 
-fn ambiguous(name: &str, one: ContentId, other: ContentId) -> Error {
+fn ambiguous(which: &str, name: &str, one: ContentId, other: ContentId) -> Error {
     Error::new(
         ErrorKind::Ambiguous,
         format!(
-            "several functions have the name {name:?}, among them {one} and {other}; compile with \
-             the one that is meant"
+            "several {which} {name:?}, among them {one} and {other}; compile with the one that is \
+             meant"
         ),
     )
     .with_constraints(vec![one, other])
@@ -405,22 +447,37 @@ fn relaxed(
 }
 
 fn line<'a>(text: &mut String, alternatives: impl Iterator<Item = &'a Alternative>) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
     for alternative in alternatives {
-        if !seen.contains(&alternative.text.as_str()) {
-            text.push_str(if seen.is_empty() { "" } else { "\n  | " });
+        let is_first = seen.is_empty();
+        if seen.insert(alternative.text.as_str()) {
+            text.push_str(if is_first { "" } else { "\n  | " });
             text.push_str(&alternative.text);
-            seen.push(&alternative.text);
         }
     }
     text.push('\n');
+}
+
+/// How a text stands inside of the text literals of an output, if it has such.
+fn escaped_in(goal: &Goal) -> Option<impl Fn(&str) -> String> {
+    let quoted = match goal {
+        Goal::Json { .. } => None,
+        Goal::Value { dialect, .. } | Goal::Call { dialect, .. } | Goal::Hole { dialect, .. } => {
+            Some(*dialect)
+        }
+        Goal::Text | Goal::Import { .. } => return None,
+    };
+    Some(move |text: &str| {
+        let quoted = quoted.map_or_else(|| lark_text(text), |d| spelling::quoted(text, d));
+        quoted[1..quoted.len() - 1].to_owned()
+    })
 }
 
 /// What holds for the whole output, whatever it is.
 fn whole(
     options: &Options,
     index: &Index,
-    json: bool,
+    escaped: Option<impl Fn(&str) -> String>,
     patterns: &mut Pieces<Option<String>>,
     out: &mut Assembled,
 ) -> Result<(), Error> {
@@ -437,11 +494,7 @@ fn whole(
             Body::Forbidden(f) => {
                 for text in f.texts.iter().filter(|t| !t.is_empty()) {
                     forbidden.insert(text.clone());
-                    if json {
-                        // In a JSON document the text stands escaped.
-                        let quoted = lark_text(text);
-                        forbidden.insert(quoted[1..quoted.len() - 1].to_owned());
-                    }
+                    forbidden.extend(escaped.iter().map(|escaped| escaped(text)));
                 }
             }
             Body::Tokens(t) => out.tokens.add(t.rule, &t.ids),

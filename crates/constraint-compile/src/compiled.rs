@@ -94,7 +94,9 @@ impl CompiledConstraint {
     }
 
     /// The constraints that hold for every output. Of definitions of one name, and of what several
-    /// files say about values of one name, each is an alternative, and one of them holds.
+    /// files say about values of one name, each is an alternative, and one of them holds. With
+    /// [`crate::UnsupportedKeywords::Report`], whether a schema's `oneOf` had to become `anyOf` is
+    /// known once the engine has compiled it ([`crate::Matchers::not_enforced`]).
     pub fn enforced(&self) -> &BTreeSet<ContentId> {
         &self.enforced
     }

@@ -176,7 +176,10 @@ impl Class {
 
     /// The conflicts among members of one group.
     fn conflicts(self, members: &[Member], few: usize, found: &mut Vec<Pair>) {
-        if members.len() <= few.clamp(1, FEW) {
+        if members.len() <= 1 {
+            return;
+        }
+        if members.len() <= few.min(FEW) && members.iter().all(|(_, c)| is_short(c)) {
             return each_with_each(members, found);
         }
         match self {
@@ -191,7 +194,18 @@ impl Class {
     }
 }
 
-/// The conflicts among at most [`FEW`] members.
+/// Whether each item of a list may be compared with each of another one.
+fn is_short(c: &Constraint) -> bool {
+    let items = match &c.body {
+        Body::Imports(i) => i.paths.len(),
+        Body::Literals(l) => l.values.len(),
+        Body::Tokens(t) => t.ids.len(),
+        _ => 0,
+    };
+    items <= 4 * FEW
+}
+
+/// The conflicts among at most [`FEW`] members, none of them a long list.
 fn each_with_each(members: &[Member], found: &mut Vec<Pair>) {
     // Rounding keeps the order, so that ranges which overlap when rounded share a number. All that
     // is no range, or may be empty, seems to clash with everything and is looked at.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::open_text::OpenText;
 use crate::schema::{
-    Unsupported, check_schema, one_ofs, strip_leniency, strip_unsupported, unsupported,
+    Unsupported, check_schema, listed, one_ofs, strip_leniency, strip_unsupported, unsupported,
 };
 use crate::{CompiledConstraint, Error, ErrorKind, Options, Part, TokenRules, UnsupportedKeywords};
 
@@ -177,15 +177,13 @@ fn schema_matcher(
         not_enforced.append(&mut keywords);
         return Ok(matcher);
     }
-    let listed: Vec<String> =
-        keywords.iter().take(8).map(|u| format!("{} at {:?}", u.keyword, u.pointer)).collect();
     Err(Error::new(
         ErrorKind::Unsupported,
         format!(
             "the schema uses {} keywords that cannot be enforced: {}; take them out or report them \
              instead (`UnsupportedKeywords::Report`)",
             keywords.len(),
-            listed.join(", ")
+            listed(&keywords)
         ),
     )
     .with_unsupported(keywords))

@@ -14,7 +14,8 @@ pub enum ErrorKind {
     InvalidOptions,
     /// Two hard constraints of equal rank exclude each other: [`Error::constraints`] names both.
     Conflict,
-    /// The goal names a function of which there are several: [`Error::constraints`] names two.
+    /// The goal names a function of which there are several, or one with holes of several types:
+    /// [`Error::constraints`] names two.
     Ambiguous,
     /// The constraints leave nothing that could be generated.
     Infeasible,

@@ -76,14 +76,13 @@ impl Dependencies {
         }
         // Everything that still waits needs something that waits too: walking on must circle.
         let Some(start) = waiting.keys().min().copied() else { return Ok(order) };
-        let mut path = vec![start];
+        let (mut path, mut places, mut last) = (Vec::new(), HashMap::new(), start);
         loop {
-            let last = path[path.len() - 1];
-            let next = self.needs(last).find(|n| waiting.contains_key(n)).unwrap_or(last);
-            if let Some(at) = path.iter().position(|id| *id == next) {
+            if let Some(at) = places.insert(last, path.len()) {
                 return Err(Cycle { example: path.split_off(at) });
             }
-            path.push(next);
+            path.push(last);
+            last = self.needs(last).find(|n| waiting.contains_key(n)).unwrap_or(last);
         }
     }
 }

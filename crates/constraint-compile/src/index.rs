@@ -12,7 +12,7 @@ pub(crate) enum Slot {
     Named(String),
     /// Ranges, literals and patterns of a target.
     Target(String),
-    /// The same, for all targets inside of an owner.
+    /// The same, for an owner and all targets inside of it.
     Owner(String),
     /// Functions that return a type.
     Returns(ContentId),
@@ -37,7 +37,7 @@ impl Slot {
 
     fn of(body: &Body) -> Vec<Slot> {
         let target = |name: &str| {
-            let owners = owners(name).map(|owner| Slot::Owner(owner.into()));
+            let owners = owners(name).chain([name]).map(|owner| Slot::Owner(owner.into()));
             std::iter::once(Slot::Target(name.into())).chain(owners).collect()
         };
         match body {

@@ -22,7 +22,8 @@ pub enum Goal {
         dialect: Dialect,
     },
     /// A call of this function, or of any of its overloads: functions of one name in one file. A
-    /// method is called on a name of any type, and therefore reported as not enforced.
+    /// method is called on an expression of its receiver's type; where none can be written it is
+    /// called on any name, and reported as not enforced.
     Call {
         /// The function's name.
         function: String,
@@ -36,8 +37,8 @@ pub enum Goal {
         /// The language.
         dialect: Dialect,
     },
-    /// The expression that is missing in this function, which must not be overloaded. Its
-    /// parameters may be used.
+    /// The expression that is missing in this function, which must not be overloaded, and whose
+    /// holes must not expect different types. Its parameters may be used.
     Hole {
         /// The function's name.
         function: String,

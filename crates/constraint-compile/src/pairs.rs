@@ -3,7 +3,7 @@
 //! The work is near linear in the members plus the pairs found; only different lists on one subject
 //! are compared each with each, at the price of a bit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 
 use edgekit_constraint_ir::{Body, Constraint, Literal, Number, Rule};
@@ -173,6 +173,12 @@ fn scalar(literal: &Literal) -> Scalar<'_> {
         Literal::Real(x) => Scalar::Number(Number::Real(*x)),
         Literal::Text(text) => Scalar::Text(text),
     }
+}
+
+/// Those of `one` that are a value of `two`.
+pub(crate) fn shared<'c>(one: Vec<&'c Literal>, two: &BTreeSet<Literal>) -> Vec<&'c Literal> {
+    let two: HashSet<Scalar> = two.iter().map(scalar).collect();
+    one.into_iter().filter(|literal| two.contains(&scalar(literal))).collect()
 }
 
 /// Whether two literals are one value.

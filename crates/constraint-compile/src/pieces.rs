@@ -5,7 +5,7 @@ use std::sync::Arc;
 use edgekit_constraint_ir::{Constraint, ContentId};
 use serde_json::Value;
 
-use crate::{Error, Part};
+use crate::{Error, Part, Unsupported};
 
 /// A piece for each constraint of a slot, in the order of their ids.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ impl<T> Pieces<T> {
 /// The document of the last compilation and what it was joined from.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
-    /// The schemas that it consists of, which need no work of their own.
-    pub(crate) schemas: Pieces<()>,
+    /// The schemas that it consists of: the keywords of each that are left out.
+    pub(crate) schemas: Pieces<Vec<Unsupported>>,
     /// The schemas that constraints on members stand for, or why there is none.
     pub(crate) members: Pieces<Result<Value, String>>,
     joined: Option<Arc<Value>>,

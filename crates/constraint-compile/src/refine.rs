@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::render::pattern::whole_match;
 use crate::{Error, Limits};
 
-/// The schema that a range, a list of literals or a pattern on `owner.a.b` stands for, or why there
-/// is none.
+/// The schema that a range, a list of literals or a pattern on `owner` or on `owner.a.b` stands for,
+/// or why there is none.
 pub(crate) fn as_schema(
     owner: &str,
     body: &Body,
@@ -31,6 +31,9 @@ pub(crate) fn as_schema(
         }
         _ => return Ok(Err("only ranges, literals and patterns speak about a member".into())),
     };
+    if target == owner {
+        return Ok(Ok(Value::Object(inner)));
+    }
     let Some(path) = target.strip_prefix(owner).and_then(|rest| rest.strip_prefix('.')) else {
         return Ok(Err(format!("{target:?} names no member of {owner:?}")));
     };

@@ -9,7 +9,8 @@ use crate::{Error, ErrorKind, Limits};
 /// A schema keyword that cannot be enforced while tokens are generated.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unsupported {
-    /// RFC 6901 pointer to the schema that has the keyword.
+    /// RFC 6901 pointer to the schema that has the keyword; of joined schemas into what they were
+    /// joined to ([`crate::Part::Schema`]).
     pub pointer: String,
     /// The keyword, with its value for `format`.
     pub keyword: String,
@@ -126,6 +127,12 @@ pub fn unsupported(schema: &Value) -> Vec<Unsupported> {
     found
 }
 
+/// The first keywords of a list, for people.
+pub(crate) fn listed(keywords: &[Unsupported]) -> String {
+    let first = keywords.iter().take(8).map(|u| format!("{} at {:?}", u.keyword, u.pointer));
+    first.collect::<Vec<_>>().join(", ")
+}
+
 /// Where the schema uses `oneOf`.
 pub(crate) fn one_ofs(schema: &Value) -> Vec<Unsupported> {
     let mut found = Vec::new();
@@ -183,7 +190,7 @@ pub(crate) fn join<'a>(
         let mut schema = schema.clone();
         // A schema with its own base resolves its references against that.
         if schema.get("$id").is_none() && schema.get("id").is_none() {
-            rebase(&mut schema, &format!("#/allOf/{i}"));
+            rebase(&mut schema, i);
         }
         schema
     });
@@ -369,27 +376,28 @@ fn strip(schema: &mut Value) {
     }
 }
 
-/// Prefixes local references, wherever in the document a schema stands.
-fn rebase(schema: &mut Value, root: &str) {
-    let Some(members) = schema.as_object_mut() else { return };
-    if let Some(Value::String(target)) = members.get_mut("$ref")
-        && let Some(rest) = target.strip_prefix('#')
-        && (rest.is_empty() || rest.starts_with('/'))
-    {
-        *target = format!("{root}{rest}");
-    }
-    for (keyword, value) in members {
-        match (place(keyword), value) {
-            (Place::Schema | Place::SchemaOrList, value @ Value::Object(_)) => rebase(value, root),
-            (Place::SchemaOrList, Value::Array(items)) => {
-                items.iter_mut().for_each(|item| rebase(item, root));
-            }
-            (Place::Map, Value::Object(named)) => {
-                named.values_mut().for_each(|schema| rebase(schema, root));
-            }
-            _ => {}
+/// Lets local references point to where they did once the schema is the `at`-th of an `allOf`.
+fn rebase(schema: &mut Value, at: usize) {
+    let mut with_reference = Vec::new();
+    visit_all(schema, &mut |inner, pointer| {
+        let local = local_reference(inner).filter(|to| to.is_empty() || to.starts_with('/'));
+        if let Some(to) = local {
+            with_reference.push((pointer.to_owned(), format!("#/allOf/{at}{to}")));
+        }
+    });
+    with_reference.retain(|(pointer, _)| !has_own_base(schema, pointer));
+    for (pointer, to) in with_reference {
+        if let Some(inner) = schema.pointer_mut(&pointer) {
+            inner["$ref"] = Value::String(to);
         }
     }
+}
+
+/// Whether references at a place inside of a schema are resolved against an `$id` on the way there.
+fn has_own_base(schema: &Value, pointer: &str) -> bool {
+    let ends = pointer.match_indices('/').map(|(at, _)| at).skip(1).chain([pointer.len()]);
+    let mut above = ends.filter_map(|end| schema.pointer(&pointer[..end]));
+    above.any(|inner| inner.get("$id").is_some_and(Value::is_string))
 }
 
 fn too_large(what: &str, is: usize, limit: usize) -> Error {

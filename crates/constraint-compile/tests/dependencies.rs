@@ -55,3 +55,13 @@ fn owners_are_found_before_every_dot() {
     let result = compiled(&set, &Goal::Json { schema: "api.Pet".into() });
     check(&result, &[r#"{"tag":9}"#], &[r#"{"tag":10}"#]);
 }
+
+/// Found by an audit: a long circle was walked in a time that grows with its square.
+#[test]
+fn a_long_circle_is_shown() {
+    const ALL: usize = 100_000;
+    let one =
+        |i: usize| record(&format!("R{i}"), &[("x", Type::named(format!("R{}", (i + 1) % ALL)))]);
+    let set: ConstraintSet = (0..ALL).map(one).map(hard).collect();
+    assert_eq!(Dependencies::of(&set).topological().unwrap_err().example.len(), ALL);
+}

@@ -1,6 +1,6 @@
 //! What each goal accepts and refuses.
 
-use edgekit_constraint_compile::{Dialect, ErrorKind, Goal, NotEnforced, Options, Relax, compile};
+use edgekit_constraint_compile::{Dialect, ErrorKind, Goal, Options, Relax, compile};
 use edgekit_constraint_ir::*;
 use serde_json::json;
 
@@ -36,28 +36,6 @@ fn arguments_that_may_be_left_out_are_left_out_from_the_end() {
         &["f(True)", "f(True, False)", "f(True, False, True)"],
         &["f()", "f(, True)", "f(True, False, True, True)", "f(True, )"],
     );
-}
-
-/// Found by an audit: methods were called by their path, without what they are called on.
-#[test]
-fn a_method_is_called_on_a_name_and_not_reported_as_enforced() {
-    for (name, dialect) in [("Image::resize", RUST), ("Image.resize", Dialect::Python)] {
-        let Body::Function(mut f) = function(name, &[("width", u8_type())], Type::Unit) else {
-            unreachable!()
-        };
-        f.receiver = Some(Type::Unknown);
-        let method = hard(Body::Function(f));
-        let id = method.id();
-        let set = [method, hard(range(&format!("{name}.width"), 1, 9))].into_iter().collect();
-        let result = compiled(&set, &Goal::Call { function: name.into(), dialect });
-        check(
-            &result,
-            &["image.resize(1)", "self.resize(9)"],
-            &["resize(1)", "Image::resize(1)", ".resize(1)", "image.resize(10)", "a.b.resize(1)"],
-        );
-        assert_eq!(result.enforced().len(), 1);
-        assert!(matches!(&result.not_enforced()[&id], NotEnforced::Inexpressible(_)));
-    }
 }
 
 #[test]

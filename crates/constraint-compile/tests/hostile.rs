@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use edgekit_constraint_compile::{ErrorKind, Limits, Options, parse_schema};
+use edgekit_constraint_compile::{Dialect, ErrorKind, Limits, Options, conflicts, parse_schema};
+use edgekit_constraint_ir::*;
 use serde_json::{Map, Value, json};
 
 use crate::support::*;
@@ -137,4 +138,33 @@ fn options_are_validated() {
         write!(named, "{error}").unwrap();
         assert!(named.contains("max_") || named.contains("call_depth"), "{named}");
     }
+}
+
+/// Found by an audit: two long lists were compared item by item, and so were alternatives.
+#[test]
+fn long_lists() {
+    const ITEMS: u32 = 100_000;
+    let literals = |from: u32| {
+        let values = (from..from + ITEMS).map(|n| Literal::Integer(n.into())).collect();
+        Body::Literals(Literals { target: "T.x".into(), values })
+    };
+    let imports = |from: u32| {
+        let paths = (from..from + ITEMS).map(|n| format!("p{n}::x")).collect();
+        Body::Imports(Imports { scope: "m".into(), rule: Rule::Allow, paths })
+    };
+    let tokens = |from: u32| {
+        let ids = (from..from + ITEMS).collect();
+        Body::Tokens(Tokens { rule: Rule::Allow, ids })
+    };
+    let lists: [&dyn Fn(u32) -> Body; 3] = [&literals, &imports, &tokens];
+    for list in lists {
+        assert_eq!(conflicts(&set([list(0), list(ITEMS)])).len(), 1);
+        assert_eq!(conflicts(&set([list(0), list(ITEMS - 1)])).len(), 0);
+    }
+    let all = set([record("T", &[("x", Type::INTEGER)]), literals(0), literals(ITEMS / 2)]);
+    let result = compiled(&all, &value(Type::named("T"), Dialect::Python));
+    assert_eq!(result.enforced().len(), 3);
+    let names: Vec<String> = (0..ITEMS).map(|n| format!("V{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    compiled(&set([choice("C", &names)]), &value(Type::named("C"), Dialect::Rust));
 }

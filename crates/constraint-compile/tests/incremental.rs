@@ -29,6 +29,7 @@ fn any_constraint() -> impl Strategy<Value = Constraint> {
         (name.clone(), ty.clone()).prop_map(|(n, ty)| record(n, &[("x", ty)])),
         name.clone().prop_map(|n| choice(n, &["V", "W"])),
         (ty.clone(), ty).prop_map(|(p, r)| function("f", &[("x", p)], r)),
+        name.clone().prop_map(|n| method("f", Type::named(n), &[("x", u8_type())], Type::Bool)),
         (name, 0..4i64, 0..4i64).prop_map(|(n, a, b)| range(&format!("{n}.x"), a, a + b)),
         (0..3i64).prop_map(|n| schema("s", json!({"minimum": n, "type": "integer"}))),
         (0..3i64).prop_map(|n| range("s.x", n, n + 1)),

@@ -6,5 +6,6 @@ mod goals;
 mod hostile;
 mod incremental;
 mod maskbench;
+mod methods;
 mod reports;
 mod support;

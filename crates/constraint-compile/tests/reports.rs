@@ -237,3 +237,77 @@ fn the_empty_text_cannot_be_forbidden() {
     assert!(matches!(reasons[..], [NotEnforced::Inexpressible(_)]));
     assert!(result.enforced().is_empty());
 }
+
+/// Found by an audit: a schema was listed as enforced whose keywords had been left out.
+#[test]
+fn a_schema_without_its_keywords_is_not_enforced() {
+    let whole = hard(schema("s", json!({"type": "integer"})));
+    let half = hard(schema("s", json!({"maximum": 9, "not": {"const": 5}})));
+    let all: ConstraintSet = [whole.clone(), half.clone()].into_iter().collect();
+    let report = Options { unsupported: UnsupportedKeywords::Report, ..Options::default() };
+    let result = compile(&all, &Goal::Json { schema: "s".into() }, &report).unwrap();
+    assert!(result.enforced().contains(&whole.id()));
+    let NotEnforced::Inexpressible(why) = &result.not_enforced()[&half.id()] else { panic!() };
+    assert!(why.contains("not at \"\""), "{why}");
+    let matchers = ENGINE.start(&result, &report).unwrap();
+    assert!(accepts(&matchers.parts[0], b"5") && !accepts(&matchers.parts[0], b"10"));
+}
+
+/// Found by an audit: of the types that two holes expect one held, and both were listed.
+#[test]
+fn holes_of_several_types_are_ambiguous() {
+    let hole = |marker: &str, expects| {
+        let function = "f".into();
+        hard(Body::Hole(Hole { function, marker: marker.into(), expects }))
+    };
+    let mut all = set([function("f", &[], Type::Bool)]);
+    let goal = Goal::Hole { function: "f".into(), dialect: Dialect::Rust };
+    all.insert(hole("todo!()", u8_type()));
+    all.insert(hole("...", u8_type()));
+    all.insert(hole("pass", Type::Unknown));
+    check(&compiled(&all, &goal), &["7"], &["true"]);
+    let other = all.insert(hole("todo!()", Type::Text));
+    let error = refused(&all, &goal);
+    assert_eq!(error.kind(), ErrorKind::Ambiguous);
+    assert!(error.constraints().contains(&other) && error.constraints().len() == 2);
+}
+
+/// Found by an audit: a range on the document itself was said not to concern it.
+#[test]
+fn a_document_is_refined_as_its_members_are() {
+    let all = set([schema("s", json!({"type": "integer"})), range("s", 0, 5), range("s2", 0, 1)]);
+    let result = compiled(&all, &Goal::Json { schema: "s".into() });
+    check(&result, &["5"], &["6"]);
+    assert_eq!((result.enforced().len(), result.not_enforced().len()), (2, 1));
+}
+
+/// Found by an audit: references from a place that only a reference reaches, and from under an `$id`,
+/// pointed elsewhere once schemas were joined.
+#[test]
+fn joined_schemas_keep_their_references() {
+    let goal = Goal::Json { schema: "s".into() };
+    let number = json!({"type": "integer", "minimum": 5});
+    for document in [
+        json!({"$ref": "#/parts/x", "parts": {"x": {"$ref": "#/parts/y"}, "y": number}}),
+        json!({"$ref": "#/parts/x", "parts": {"x": {"allOf": [{"$ref": "#/parts/x/of"}], "of": number}}}),
+        json!({"allOf": [{"$id": "http://x/y", "$ref": "#/$defs/n", "$defs": {"n": number}}]}),
+        json!({"$id": "http://x/y", "$ref": "#/$defs/n", "$defs": {"n": number}}),
+    ] {
+        let all = set([schema("s", document), range("s", 0, 7)]);
+        check(&compiled(&all, &goal), &["5", "7"], &["4", "8"]);
+    }
+}
+
+/// Found by an audit: in code, a forbidden text could be written with its escapes.
+#[test]
+fn forbidden_text_is_forbidden_in_literals_of_code() {
+    let all = set([record("T", &[("x", Type::Text)]), forbid("a\"b"), forbid("c\nd")]);
+    for (dialect, open, close) in
+        [(Dialect::Python, "T(x=", ")"), (Dialect::Rust, "T { x: String::from(", ") }")]
+    {
+        let of = |text: &str| format!("{open}\"{text}\"{close}");
+        let result = compiled(&all, &value(Type::named("T"), dialect));
+        let (fine, quote, line) = (of(r#"a\"c"#), of(r#"a\"b"#), of(r"c\nd"));
+        check(&result, &[&fine], &[&quote, &line]);
+    }
+}

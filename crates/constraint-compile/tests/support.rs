@@ -37,6 +37,17 @@ pub(crate) fn function(name: &str, parameters: &[(&str, Type)], returns: Type) -
     Body::Function(Function { name: name.into(), receiver: None, parameters, returns })
 }
 
+pub(crate) fn method(
+    name: &str,
+    receiver: Type,
+    parameters: &[(&str, Type)],
+    returns: Type,
+) -> Body {
+    let Body::Function(mut f) = function(name, parameters, returns) else { unreachable!() };
+    f.receiver = Some(receiver);
+    Body::Function(f)
+}
+
 pub(crate) fn fields(fields: &[(&str, Type)]) -> Vec<Field> {
     let field = |(name, ty): &(&str, Type)| Field {
         name: (*name).into(),

@@ -52,8 +52,10 @@ pub(crate) fn whole_match(pattern: &str, limits: &Limits) -> Result<String, Erro
             _ => inner,
         };
     }
+    // What ends in a comment would take the bracket with it.
+    let whole = format!("(?:{inner})");
     if parse(inner)?.properties().look_set().is_empty() {
-        Ok(format!("(?:{inner})"))
+        parse(&whole).map(|_| whole)
     } else {
         Err(Error::new(
             ErrorKind::InvalidPattern,
@@ -247,7 +249,7 @@ mod tests {
         assert_eq!(ok("^a+$"), "(?:a+)");
         assert_eq!(ok(r"a\$"), r"(?:a\$)");
         assert_eq!(ok("a|b"), "(?:a|b)");
-        for wrong in ["^a|b$", r"a\b", "a(^b)", "(", "a{2,1}"] {
+        for wrong in ["^a|b$", r"a\b", "a(^b)", "(", "a{2,1}", "(?x)a # b"] {
             let kind = whole_match(wrong, &limits).unwrap_err().kind();
             assert_eq!(kind, ErrorKind::InvalidPattern, "{wrong}");
         }

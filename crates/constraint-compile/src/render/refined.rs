@@ -9,7 +9,7 @@ use edgekit_constraint_ir::{
 use crate::Dialect;
 use crate::conflict::{fact_of, fits};
 use crate::index::Slot;
-use crate::pairs::is_same;
+use crate::pairs::{is_same, shared};
 use crate::render::fragment::{Alternative, Fragment, RuleKey};
 use crate::render::pattern::{self, lark_regex};
 use crate::render::rules::Renderer;
@@ -88,10 +88,7 @@ impl Renderer<'_> {
             match &constraint.body {
                 Body::Literals(l) => {
                     said.literals = Some(match said.literals {
-                        Some(old) => old
-                            .into_iter()
-                            .filter(|v| l.values.iter().any(|other| is_same(v, other)))
-                            .collect(),
+                        Some(old) => shared(old, &l.values),
                         None => l.values.iter().collect(),
                     });
                 }

@@ -59,17 +59,59 @@ impl<'a> Renderer<'a> {
         out
     }
 
-    /// A call of a function, its arguments in order. A method is called on any name: whether that
-    /// has the receiver's type is for the caller to report.
+    /// A call of a function by its name.
     pub(crate) fn call(&self, id: ContentId, function: &Function, calls: u8) -> Alternative {
-        let call = Alternative::default().using(id);
-        let mut call = match function.receiver {
-            None => call.text(&format!("{}(", function.name)),
-            Some(_) => {
-                let method = function.name.rsplit(['.', ':']).next().unwrap_or_default();
-                call.regex(pattern::IDENTIFIER).text(&format!(".{method}("))
-            }
+        let call = Alternative::default().using(id).text(&format!("{}(", function.name));
+        self.arguments(call, function, calls)
+    }
+
+    /// A call of a method on what `on` writes.
+    pub(crate) fn method(
+        &self,
+        id: ContentId,
+        on: Alternative,
+        function: &Function,
+        calls: u8,
+    ) -> Alternative {
+        let name = function.name.rsplit(['.', ':']).next().unwrap_or_default();
+        self.arguments(on.using(id).text(&format!(".{name}(")), function, calls)
+    }
+
+    /// What a method may be called on so that its receiver's type holds; nothing if that is unknown.
+    pub(crate) fn receivers(&self, receiver: &Type, calls: u8) -> Vec<Alternative> {
+        let ty = match receiver {
+            // Rust borrows by itself what a method is called on.
+            Type::Reference(inner) => inner,
+            ty => ty,
         };
+        let Type::Named(named) = ty else { return Vec::new() };
+        let definitions = self.consult(Slot::Named(named.name.clone()));
+        let mut types = definitions
+            .map(|(_, c)| &c.body)
+            .filter(|body| matches!(body, Body::Struct(_) | Body::Enum(_)));
+        // Of several definitions nobody knows which is meant.
+        if let Some(one) = types.next()
+            && types.any(|other| other != one)
+        {
+            return Vec::new();
+        }
+        let key = RuleKey::new(ty.clone(), String::new(), calls);
+        if self.dialect != Dialect::TypeScript {
+            return vec![Alternative::default().rule(key)];
+        }
+        // A literal of an object has the members and not the methods.
+        let mut made = Fragment::default();
+        self.calls(&key, &mut made);
+        made.alternatives
+    }
+
+    /// A name of which nobody knows the type.
+    pub(crate) fn any_name(&self) -> Alternative {
+        Alternative::default().regex(pattern::IDENTIFIER)
+    }
+
+    /// The arguments of a call in their order, and its end.
+    fn arguments(&self, mut call: Alternative, function: &Function, calls: u8) -> Alternative {
         let argument =
             |p: &Parameter| self.key(&p.ty, &format!("{}.{}", function.name, p.name), calls);
         let mut closing = 0;

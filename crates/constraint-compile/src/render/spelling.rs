@@ -73,7 +73,8 @@ pub(crate) fn is_cloned(ty: &Type) -> bool {
     }
 }
 
-fn quoted(text: &str, dialect: Dialect) -> String {
+/// A text literal.
+pub(crate) fn quoted(text: &str, dialect: Dialect) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
