@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A batch of masks takes less than a millisecond, and a thread that slept through the model's time is
 /// back late and with cold caches. A server makes one of these when it begins to generate and drops it
 /// when nothing is left to do. Meanwhile all threads of the pool but one turn in a loop, as those of
-/// inference runtimes do: that costs a core each, and power. They take any work of rayon that comes.
+/// inference runtimes do: that costs a core each, and power. They take any work of rayon that comes, and
+/// give way to other processes.
 ///
 /// ```
 /// use edgekit_constraint_cache::Awake;
