@@ -33,6 +33,10 @@ pub(super) fn declare(suite: &mut Suite, walks: &Rc<[Walk]>, templates: &Rc<[Arc
         // Sessions in one document would share their masks.
         let Some(documents) = documents.get(..n) else { continue };
         let id = |what: &str| format!("constraint-cache/mask/{name}/{what}");
+        let same = is_the_same(documents);
+        suite.check(format!("constraint-cache/mask/{name}"), same, || {
+            "not the masks that sessions find one by one".into()
+        });
         let all = documents.to_vec();
         suite.measure(id("one-by-one"), Unit::Nanos, move || {
             median((0..5).map(|_| along(&all, pause, one_by_one(all.len()))))
@@ -55,6 +59,22 @@ pub(super) fn declare(suite: &mut Suite, walks: &Rc<[Walk]>, templates: &Rc<[Arc
             median((0..5).map(|_| no_sharing(&all, cores)))
         });
     }
+}
+
+/// Whether every row of every batch is there, and is what a session finds alone.
+fn is_the_same(documents: &[Document]) -> bool {
+    let mut alone: Vec<Session> = documents.iter().map(|(_, t)| t.session()).collect();
+    let mut matrix = MaskMatrix::new();
+    let mut same = true;
+    along(documents, None, |sessions, tokens| {
+        same &= step_many(sessions, tokens, &mut matrix, None) == documents.len();
+        for (row, (session, token)) in alone.iter_mut().zip(tokens).enumerate() {
+            let mut mask = vec![0; matrix.row_words()];
+            same &= token.is_none_or(|token| session.commit(token).is_ok());
+            same &= session.mask(&mut mask).is_ok() && matrix.row(row) == mask;
+        }
+    });
+    same
 }
 
 /// Nanoseconds of a batch, the mean along the documents: a token for each, and then the masks of all.

@@ -126,9 +126,9 @@ fn steps_equal_commits_and_masks_one_by_one() {
             assert!(matrix.row(i) == mask, "{i} in step {step}");
             assert_eq!(many[i].tokens(), session.tokens());
             assert_eq!(many[i].is_accepting().unwrap(), session.is_accepting().unwrap());
-            // A row of zeros would leave the next step without a token to pick.
             session.mask(&mut mask).unwrap();
         }
+        // The rows of refused tokens are zeros, and the next step picks from all.
         mask_many(&mut many, &mut matrix, None);
     }
     assert!(seen.into_iter().all(|n| n > 10), "{seen:?}");
@@ -143,7 +143,7 @@ fn tokens_are_committed_after_the_deadline_too() {
     let mut matrix = MaskMatrix::new();
     assert_eq!(step_many(&mut many, &tokens, &mut matrix, Some(Instant::now())), 0);
     for (i, row) in matrix.rows().iter().enumerate() {
-        // In an array of numbers one more digit may come; elsewhere it may not.
+        // A digit fits into a name and a number, but not into `[a-f]+`.
         let taken = i % 3 != 1;
         assert_eq!(matches!(row, Row::Late), taken, "{i}: {row:?}");
         assert_eq!(many[i].tokens().len(), before[i] + usize::from(taken), "{i}");

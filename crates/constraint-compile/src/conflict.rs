@@ -49,8 +49,8 @@ pub enum Clash {
     Tokens,
 }
 
-/// All conflicts of a set, in their order. Near linear in the set's size plus the number of conflicts; for n
-/// *different* lists of literals, imports or tokens on one subject n²/64 words are looked at.
+/// All conflicts of a set, in their order. Near linear in the set's size plus the number of conflicts;
+/// for n *different* lists of literals, imports or tokens on one subject n²/64 words are looked at.
 pub fn conflicts(set: &ConstraintSet) -> Vec<Conflict> {
     let hash = |subject: &str| ContentId::of(subject.as_bytes()).get() as u64;
     indexed(set, FEW, hash)
